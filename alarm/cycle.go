@@ -1,0 +1,366 @@
+package alarm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// turn runs one cycle and answers those who wait. It returns an error only if the lease is lost.
+func (e *Engine) turn(ctx context.Context, now time.Time, batch []*request) error {
+	err := e.cycle(ctx, now, batch)
+	for _, r := range batch {
+		if r.err == nil {
+			r.err = err
+		}
+		r.done <- r.err
+	}
+	if errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	return nil
+}
+
+// commit makes a plan durable. It outlives a shutdown that begins meanwhile: those who wait are told
+// the truth.
+func (e *Engine) commit(ctx context.Context, p *Plan) error {
+	if err := e.opts.Store.Commit(context.WithoutCancel(ctx), e.opts.Generation, p); err != nil {
+		return fmt.Errorf("commit plan: %w", err)
+	}
+	return nil
+}
+
+// storeRetry is how long a store that failed is left alone at first, and at last: reading the whole
+// state again for each request that is refused would keep everybody from reading.
+const (
+	storeRetry     = time.Second
+	storeRetryMost = 10 * time.Second
+)
+
+// breakOff notes that what is in memory is not what is stored.
+func (e *Engine) breakOff(now time.Time, err error) {
+	e.broken = err
+	e.trouble.Store(&err)
+	e.brokenUntil = now.Add(min(storeRetry<<min(e.brokenTimes, 4), storeRetryMost))
+	e.brokenTimes++
+	e.due.Store(e.brokenUntil.UnixNano())
+}
+
+// cycle takes everything queued, decides, commits, and only then lets anybody know. It waits for no
+// source and sends nothing: collecting and delivering are the business of others.
+func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) error {
+	began := time.Now()
+	if e.broken != nil {
+		if now.Before(e.brokenUntil) {
+			return fmt.Errorf("%w: %w", ErrNotStored, e.broken)
+		}
+		if err := e.load(ctx, now); err != nil {
+			e.breakOff(now, err)
+			return fmt.Errorf("%w: %w", ErrNotStored, err)
+		}
+	}
+	build := e.build
+	e.mu.Lock()
+	plan := e.decide(now, batch)
+	e.mu.Unlock()
+	if !plan.Empty() {
+		if err := e.commit(ctx, plan); err != nil {
+			// What was decided never came to be. The parts are built anew out of what is stored.
+			e.build = build
+			e.breakOff(now, err)
+			e.metrics.commitFailures.Inc()
+			e.log.Error("commit of a plan", "cycle", plan.Cycle, "err", err)
+			return fmt.Errorf("%w: %w", ErrNotStored, err)
+		}
+		e.trouble.Store(nil)
+		e.brokenTimes = 0
+	}
+	e.offer(plan)
+	e.metrics.observe(time.Since(began), plan)
+	return nil
+}
+
+// decide is all that happens between taking the inputs and committing the plan.
+func (e *Engine) decide(now time.Time, batch []*request) *Plan {
+	e.cycles++
+	if e.plan == nil {
+		e.plan = &Plan{}
+	}
+	e.plan.At, e.plan.Cycle = now, e.cycles
+
+	var in Input
+	for _, r := range batch {
+		if r.in.Reload != nil {
+			r.err = e.reload(now, r.in.Reload)
+		}
+		in.Snapshots = append(in.Snapshots, r.in.Snapshots...)
+		in.Silences = append(in.Silences, r.in.Silences...)
+		in.Outcomes = append(in.Outcomes, r.in.Outcomes...)
+	}
+	changes := e.observe(now, in.Snapshots) // Presence: what counts as firing
+	silenced := e.silence(now, in.Silences)
+	e.judge(now, changes, silenced) // Suppressors: what is withheld, and why
+	e.settleOutcomes(now, in.Outcomes)
+	e.flushDue(now) // Router: who is told
+	e.sweep(now)
+	e.due.Store(e.nextDue())
+
+	plan := e.plan
+	e.plan = nil
+	return plan
+}
+
+// observe hands the snapshots to Presence and follows what it decided.
+func (e *Engine) observe(now time.Time, snapshots []Snapshot) []Change {
+	if len(snapshots) == 0 && (e.presenceNext.IsZero() || now.Before(e.presenceNext)) {
+		return nil
+	}
+	changes, rows, next := e.parts.Presence.Observe(now, snapshots)
+	e.presenceNext = next
+	e.keepRows(rows)
+	judged := changes[:0:0]
+	for _, c := range changes {
+		if !e.follow(now, c) {
+			continue
+		}
+		if c.Kind != Refreshed && e.worthWriting(now, c) {
+			e.plan.Inputs = append(e.plan.Inputs, c)
+		}
+		if c.Kind != Refreshed && c.Kind != Reworded {
+			judged = append(judged, c)
+		}
+	}
+	return judged
+}
+
+// rewordEvery is how often prose alone is stored: {{ $value }} in an annotation changes with every
+// evaluation of every alert.
+const rewordEvery = time.Hour
+
+// worthWriting says whether a change is stored now, or with the next that matters.
+func (e *Engine) worthWriting(now time.Time, c Change) bool {
+	en := e.alerts[c.Alert.Fingerprint()]
+	if c.Kind == Reworded && now.Sub(en.written) < rewordEvery {
+		return false
+	}
+	en.written = now
+	return true
+}
+
+// follow brings the engine's own view of one alert up to date. It returns false if the change is
+// nothing that anybody has to know: the end of an alert that was never seen.
+func (e *Engine) follow(now time.Time, c Change) bool {
+	fp := c.Alert.Fingerprint()
+	en := e.alerts[fp]
+	switch {
+	case (c.Kind == Refreshed || c.Kind == Reworded) && en != nil:
+		en.alert = c.Alert
+		return true
+	case c.Kind == Ended && en == nil:
+		return e.endUnseen(now, c.Alert)
+	case en == nil:
+		en = &entry{fingerprint: fp, hash: Hash(c.Alert.Labels), alert: c.Alert}
+		e.remember(en)
+	}
+	en.alert = c.Alert
+	if c.Alert.State != Firing {
+		if en.ended.IsZero() {
+			en.ended, en.unheard = now, en.verdict.reasons()
+		}
+		for _, g := range en.groups {
+			e.touch(now, g)
+		}
+		e.release(en)
+		return true
+	}
+	en.ended, en.unheard = time.Time{}, nil
+	e.join(now, en)
+	return true
+}
+
+func (e *Engine) remember(en *entry) {
+	e.alerts[en.fingerprint] = en
+	e.byHash[en.hash] = en
+	e.labels.add(en)
+}
+
+func (e *Engine) forget(en *entry) {
+	delete(e.alerts, en.fingerprint)
+	delete(e.byHash, en.hash)
+	e.labels.remove(en, e.alerts)
+}
+
+// endUnseen takes in the end of an alert that is not known, if a remote was told that it fires: a
+// notification log that was imported knows more than we do.
+func (e *Engine) endUnseen(now time.Time, a *Alert) bool {
+	if len(e.told) == 0 {
+		return false
+	}
+	hash := Hash(a.Labels)
+	for _, spec := range e.parts.Router.Route(a.Labels) {
+		rs := e.parts.Receiver(spec.Receiver)
+		if rs == nil {
+			continue
+		}
+		for _, is := range rs.Integrations {
+			if e.told[IntentionKey{Receiver: rs.Name, Integration: is.Name, Group: spec.Key}].holds(hash) {
+				en := &entry{fingerprint: a.Fingerprint(), hash: hash, alert: a, ended: now}
+				e.remember(en)
+				e.join(now, en)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// silence takes in edits, and drops what expired longer ago than the retention.
+func (e *Engine) silence(now time.Time, edits []*Silence) []SilenceChange {
+	var changes []SilenceChange
+	for _, s := range edits {
+		e.silences[s.ID] = s
+		e.plan.Silences = append(e.plan.Silences, s)
+		changes = append(changes, SilenceChange{Silence: s})
+	}
+	return changes
+}
+
+// judge asks each suppressor that has something to judge, and records the verdicts that changed.
+func (e *Engine) judge(now time.Time, changes []Change, silenced []SilenceChange) {
+	touched := map[model.Fingerprint]bool{}
+	if e.unjudged {
+		e.unjudged = false
+		changes = e.everything()
+		for _, c := range changes {
+			if fp := c.Alert.Fingerprint(); e.alerts[fp].verdict != nil {
+				touched[fp] = true
+			}
+		}
+	}
+	for n, s := range e.parts.Suppressors {
+		due := !e.judgeNext[n].IsZero() && !now.Before(e.judgeNext[n])
+		if len(changes) == 0 && len(silenced) == 0 && !due {
+			continue
+		}
+		j := s.Judge(now, View{Changes: changes, Silences: silenced, Reasons: e.reasonsBefore(n)})
+		e.judgeNext[n] = j.Next
+		e.keepRows(j.Rows)
+		e.keepReasons(n, j, touched)
+	}
+	e.reverdict(now, touched)
+}
+
+// everything is all that is known, as changes, for suppressors that are new.
+func (e *Engine) everything() []Change {
+	var changes []Change
+	for _, en := range e.sortedEntries() {
+		kind := Appeared
+		if en.alert.State == Resolved {
+			kind = Ended
+		}
+		changes = append(changes, Change{Kind: kind, Alert: en.alert})
+	}
+	return changes
+}
+
+func (e *Engine) reasonsBefore(n int) func(model.Fingerprint) []Suppression {
+	return func(fp model.Fingerprint) []Suppression {
+		if en := e.alerts[fp]; en != nil {
+			return en.says(n)
+		}
+		return nil
+	}
+}
+
+// keepReasons replaces what the n-th suppressor said of the alerts that it judged.
+func (e *Engine) keepReasons(n int, j Judgement, touched map[model.Fingerprint]bool) {
+	reasons := j.Reasons
+	for _, fp := range j.Judged {
+		k := 0
+		for k < len(reasons) && reasons[k].Fingerprint == fp {
+			k++
+		}
+		given := reasons[:k:k]
+		reasons = reasons[k:]
+		en := e.alerts[fp]
+		if en == nil || (en.reasons == nil && k == 0) {
+			continue
+		}
+		if en.reasons == nil {
+			en.reasons = make([][]Suppression, len(e.parts.Suppressors))
+		}
+		if !sameSuppressions(en.reasons[n], given) {
+			en.reasons[n] = given
+			touched[fp] = true
+		}
+	}
+}
+
+// reverdict turns the reasons of the alerts that were touched into verdicts.
+func (e *Engine) reverdict(now time.Time, touched map[model.Fingerprint]bool) {
+	order := make([]model.Fingerprint, 0, len(touched))
+	for fp := range touched {
+		order = append(order, fp)
+	}
+	slices.Sort(order)
+	for _, fp := range order {
+		en := e.alerts[fp]
+		all := en.says(len(en.reasons))
+		var before []Suppression
+		if en.verdict != nil {
+			before = en.verdict.Suppressions
+		}
+		if sameSuppressions(before, all) {
+			continue
+		}
+		v := Verdict{Fingerprint: fp, At: now, Suppressions: all}
+		e.plan.Exclude = append(e.plan.Exclude, v)
+		en.verdict = nil
+		if len(all) > 0 {
+			en.verdict = &v
+		}
+		for _, g := range en.groups {
+			e.touch(now, g)
+		}
+	}
+}
+
+func (e *Engine) keepRows(rows []Row) {
+	for _, r := range rows {
+		if r.Value == nil {
+			delete(e.rows, rowKey{r.Part, r.Key})
+		} else {
+			e.rows[rowKey{r.Part, r.Key}] = r.Value
+		}
+	}
+	e.plan.Rows = append(e.plan.Rows, rows...)
+}
+
+// nextDue is the earliest deadline of any part, in Unix nanoseconds.
+func (e *Engine) nextDue() int64 {
+	due := e.sweepNext
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(due) {
+			due = t
+		}
+	}
+	earlier(e.presenceNext)
+	for _, t := range e.judgeNext {
+		earlier(t)
+	}
+	if len(e.flushes) > 0 {
+		earlier(e.flushes[0].next)
+	}
+	return due.UnixNano()
+}
+
+func byFingerprint(a, b *Alert) int { return cmp.Compare(a.Fingerprint(), b.Fingerprint()) }
+
+func compareKeys(a, b IntentionKey) int {
+	return cmp.Or(cmp.Compare(a.Receiver, b.Receiver), cmp.Compare(a.Integration, b.Integration), cmp.Compare(a.Group, b.Group))
+}

@@ -1,0 +1,40 @@
+package alarm
+
+import "time"
+
+// An Input is something for the engine to take in. All that it holds is committed together.
+type Input struct {
+	Snapshots []Snapshot
+	Silences  []*Silence
+	Outcomes  []Outcome
+	Reload    *Reload
+}
+
+// A Reload replaces the configuration.
+type Reload struct {
+	Build Build
+	Note  string // for history, such as the configuration's hash
+}
+
+// Build makes the engine's parts out of a configuration and what is stored. The engine calls it at
+// the start, at each reload, and after a failed commit, when what the old parts decided never came
+// to be. It must keep nothing of s that it intends to modify.
+type Build func(now time.Time, s *Stored) (Parts, error)
+
+// Parts are what an engine is made of.
+type Parts struct {
+	Presence    Presence
+	Suppressors []Suppressor
+	Router      Router
+	Receivers   []ReceiverSpec
+}
+
+// Receiver returns the spec of a receiver, or nil.
+func (p *Parts) Receiver(name string) *ReceiverSpec {
+	for i := range p.Receivers {
+		if p.Receivers[i].Name == name {
+			return &p.Receivers[i]
+		}
+	}
+	return nil
+}

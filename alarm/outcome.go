@@ -1,0 +1,92 @@
+package alarm
+
+import (
+	"slices"
+	"time"
+)
+
+// settleOutcomes takes in what became of intentions.
+func (e *Engine) settleOutcomes(now time.Time, outcomes []Outcome) {
+	for _, o := range outcomes {
+		in := e.open[o.Key]
+		if in == nil || in.ID != o.ID {
+			if o.Err != nil || o.Unsent {
+				continue // it was withdrawn by a reload; only what a remote accepted still counts
+			}
+		} else {
+			delete(e.open, o.Key)
+			e.plan.Outcomes = append(e.plan.Outcomes, o)
+		}
+		if o.Err == nil && !o.Unsent {
+			e.noteTellings(o)
+			e.setTold(e.told[o.Key].after(o.Key, o.At, o.Told, o.Data))
+		}
+		if o.Err == nil && !o.Unsent {
+			e.keepStrays(now, o.Key) // a reload may have led what was told elsewhere meanwhile
+		}
+		for _, c := range slices.Clone(e.channels[o.Key]) { // a group may end meanwhile
+			e.settleChannel(now, c, o)
+		}
+	}
+}
+
+// noteTellings records what an outcome means for single alerts.
+func (e *Engine) noteTellings(o Outcome) {
+	t := e.told[o.Key]
+	note := func(hash uint64, resolved bool) {
+		if en := e.byHash[hash]; en != nil && t.holds(hash) == resolved {
+			e.plan.Tellings = append(e.plan.Tellings, Telling{Fingerprint: en.fingerprint, Key: o.Key, At: o.At, Resolved: resolved})
+		}
+	}
+	for _, hash := range o.Told.Firing {
+		note(hash, false)
+	}
+	for _, hash := range o.Told.Resolved {
+		note(hash, true)
+	}
+}
+
+// settleChannel follows an outcome: what fell due while it was under way is judged now, and a group
+// whose telling failed is judged again at its next flush.
+func (e *Engine) settleChannel(now time.Time, c *channel, o Outcome) {
+	g := c.group
+	switch {
+	case o.Err != nil:
+		g.dirty = true
+		c.doubt = c.doubt || o.Uncertain
+		c.failed = &Failure{Integration: c.key.Integration, At: o.At, Attempts: o.Attempts, Err: o.Err.Error()}
+	case o.Unsent:
+		c.flushed = o.At
+	default:
+		c.flushed, c.doubt, c.failed = o.At, false, nil
+	}
+	if o.Err != nil && g.level {
+		e.flushes.set(g, now.Add(levelRetry))
+		return
+	}
+	if c.waiting {
+		e.flushChannel(now, c)
+	}
+	e.leave(g)
+	e.requeue(now, g)
+}
+
+// levelRetry is how long a level-triggered channel that gave an intention up is left alone.
+const levelRetry = 5 * time.Minute
+
+// offer hands the Deliverer the intentions of a plan that was committed, and forgets those that it
+// is done with. Before the commit neither would be true.
+func (e *Engine) offer(p *Plan) {
+	for _, o := range p.Outcomes {
+		delete(e.offered, o.ID)
+	}
+	fresh := slices.Concat(p.Add, p.Update, p.Close)
+	if len(fresh) == 0 {
+		return
+	}
+	slices.SortFunc(fresh, func(a, b Intention) int { return int(a.ID - b.ID) })
+	for _, in := range fresh {
+		e.offered[in.ID] = true
+	}
+	e.opts.Offer(fresh)
+}

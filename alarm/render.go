@@ -1,0 +1,110 @@
+package alarm
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Render says what an intention is to say at now. It returns false if there is nothing left to say:
+// then the intention ends unsent.
+func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	g := e.groups[in.GroupID]
+	if g == nil && len(e.channels[in.Key]) > 0 {
+		g = e.channels[in.Key][0].group // a reload made it anew
+	}
+	open := e.open[in.Key]
+	if g == nil || open == nil || open.ID != in.ID {
+		return nil, false
+	}
+	n := slices.IndexFunc(g.channels, func(c *channel) bool { return c.key == in.Key })
+	if n < 0 {
+		return nil, false
+	}
+	c, told := g.channels[n], e.told[in.Key]
+	sets := g.sets(c, told)
+	reason := g.why(c, told, sets, now, c.doubt || open.Uncertain || in.Uncertain)
+	if reason == NotifyNone || (len(sets.Firing) == 0 && !c.spec.SendResolved) {
+		return nil, false
+	}
+	d := &Delivery{
+		Intention: in, Now: now, GroupKey: g.Key, GroupLabels: g.Labels, RouteID: g.RouteID,
+		RouteLabels: g.RouteLabels, Repeat: g.Repeat, Told: sets,
+		Alerts: g.message(sets, c.spec.SendResolved), Oldest: g.oldestUntold(sets, told),
+	}
+	d.Action, d.Reason = actionFor(told, sets), reason
+	if told != nil && reason != NotifyFirst {
+		d.Data = slices.Clone(told.Data)
+	}
+	return d, true
+}
+
+// message lists the alerts that a notification shows, in the order of Alertmanager's messages.
+func (g *group) message(sets ToldSets, sendResolved bool) []Alert {
+	alerts := make([]Alert, 0, len(sets.Firing)+len(sets.Resolved))
+	add := func(en *entry) {
+		if _, ok := slices.BinarySearch(sets.Firing, en.hash); ok {
+			a := *en.alert
+			a.EndsAt = time.Time{} // it must not resolve as time moves on
+			alerts = append(alerts, a)
+		} else if _, ok := slices.BinarySearch(sets.Resolved, en.hash); ok && sendResolved {
+			a := *en.alert
+			a.State = Resolved
+			if a.EndsAt.IsZero() {
+				a.EndsAt = en.ended
+			}
+			alerts = append(alerts, a)
+		}
+	}
+	for _, en := range g.members {
+		add(en)
+	}
+	for _, en := range g.strays {
+		add(en)
+	}
+	slices.SortFunc(alerts, compareForMessage)
+	return alerts
+}
+
+// oldestUntold returns the StartsAt of the oldest alert in sets that told does not hold.
+func (g *group) oldestUntold(sets ToldSets, told *Told) time.Time {
+	var oldest time.Time
+	for _, en := range g.members {
+		if _, fires := slices.BinarySearch(sets.Firing, en.hash); !fires || told.holds(en.hash) {
+			continue
+		}
+		if oldest.IsZero() || en.alert.StartsAt.Before(oldest) {
+			oldest = en.alert.StartsAt
+		}
+	}
+	return oldest
+}
+
+// compareForMessage orders by job, then instance (an alert that has none comes last), then by all
+// labels.
+func compareForMessage(a, b Alert) int {
+	for _, name := range [...]model.LabelName{"job", "instance"} {
+		x, hasX := a.Labels[name]
+		y, hasY := b.Labels[name]
+		switch {
+		case hasX && !hasY:
+			return -1
+		case !hasX && hasY:
+			return 1
+		case x != y:
+			return strings.Compare(string(x), string(y))
+		}
+	}
+	switch {
+	case a.Labels.Before(b.Labels):
+		return -1
+	case b.Labels.Before(a.Labels):
+		return 1
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,240 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/tocsin/tocsin/alarm"
+)
+
+// maxKept is how large a buffer a DB keeps for its next commit.
+const maxKept = 8 << 20
+
+// Commit makes the plan durable in one transaction, or changes nothing and returns an error:
+// [alarm.ErrLeaseLost] if generation is no longer the lease's.
+func (d *DB) Commit(ctx context.Context, generation int64, p *alarm.Plan) error {
+	return d.commit(ctx, generation, p, func(context.Context, *sql.Tx) error { return nil })
+}
+
+// Import commits a plan that was made out of something else's files, once: if what was imported
+// before, it returns false and changes nothing.
+func (d *DB) Import(ctx context.Context, generation int64, what string, p *alarm.Plan) (imported bool, err error) {
+	err = d.commit(ctx, generation, p, func(ctx context.Context, tx *sql.Tx) error {
+		_, before, err := d.meta(ctx, tx, metaImported+what)
+		if err != nil {
+			return err
+		}
+		if before {
+			return errImportedBefore
+		}
+		return d.setMeta(ctx, tx, metaImported+what, p.At.UTC().Format("2006-01-02T15:04:05Z"))
+	})
+	if errors.Is(err, errImportedBefore) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+var errImportedBefore = errors.New("imported before")
+
+func (d *DB) commit(ctx context.Context, generation int64, p *alarm.Plan, first func(context.Context, *sql.Tx) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.writable(); err != nil {
+		return err
+	}
+	if !d.leads() {
+		return alarm.ErrLeaseLost
+	}
+	d.buf = d.buf[:0]
+	err := d.transact(ctx, func(tx *sql.Tx) error {
+		if err := d.checkGeneration(ctx, tx, generation); err != nil {
+			return err
+		}
+		if err := first(ctx, tx); err != nil {
+			return err
+		}
+		return d.apply(ctx, tx, generation, p)
+	})
+	if cap(d.buf) > maxKept {
+		d.buf = nil
+	}
+	if err != nil {
+		d.rows = rowIDs{} // it holds rows that never came to be
+		return d.trouble(err)
+	}
+	for _, a := range p.Forgotten {
+		delete(d.rows.byAlert, a.Fingerprint())
+	}
+	return nil
+}
+
+// apply writes state and history. Within each table, what is set comes before what is removed.
+func (d *DB) apply(ctx context.Context, tx *sql.Tx, generation int64, p *alarm.Plan) error {
+	bodies := make([][]byte, len(p.Inputs))
+	for i := range p.Inputs {
+		bodies[i] = d.encode(func(b []byte) []byte { return appendAlert(b, p.Inputs[i].Alert) })
+	}
+	if err := d.applyAlerts(ctx, tx, generation, p, bodies); err != nil {
+		return fmt.Errorf("write alerts: %w", err)
+	}
+	if err := d.applyVerdicts(ctx, tx, p); err != nil {
+		return fmt.Errorf("write verdicts: %w", err)
+	}
+	if err := d.applySilences(ctx, tx, p); err != nil {
+		return fmt.Errorf("write silences: %w", err)
+	}
+	if err := d.applyGroups(ctx, tx, p); err != nil {
+		return fmt.Errorf("write groups: %w", err)
+	}
+	if err := d.applyTold(ctx, tx, p); err != nil {
+		return fmt.Errorf("write told: %w", err)
+	}
+	if err := d.applyIntentions(ctx, tx, p); err != nil {
+		return fmt.Errorf("write intentions: %w", err)
+	}
+	if err := d.applyParts(ctx, tx, p); err != nil {
+		return fmt.Errorf("write parts: %w", err)
+	}
+	if err := d.applyHistory(ctx, tx, p, bodies); err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	return nil
+}
+
+// encode returns what appendNoun appends. It is valid until the next commit.
+func (d *DB) encode(appendNoun func([]byte) []byte) []byte {
+	start := len(d.buf)
+	d.buf = appendNoun(d.buf)
+	return d.buf[start:len(d.buf):len(d.buf)]
+}
+
+func (d *DB) applyAlerts(ctx context.Context, tx *sql.Tx, generation int64, p *alarm.Plan, bodies [][]byte) error {
+	if len(p.Inputs) == 0 && len(p.Forgotten) == 0 {
+		return nil
+	}
+	if err := d.loadRowIDs(ctx, tx, generation); err != nil {
+		return err
+	}
+	err := d.bulks.alerts.exec(ctx, tx, len(p.Inputs), func(args []any, i int) []any {
+		fp := p.Inputs[i].Alert.Fingerprint()
+		return append(args, d.rows.of(fp), column(fp), bodies[i])
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.alertsGone.exec(ctx, tx, len(p.Forgotten), func(args []any, i int) []any {
+		return append(args, d.rows.of(p.Forgotten[i].Fingerprint()))
+	})
+}
+
+func (d *DB) applyVerdicts(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	var withheld []*alarm.Verdict
+	var over []int64
+	for i := range p.Exclude {
+		if v := &p.Exclude[i]; v.Withheld() {
+			withheld = append(withheld, v)
+		} else {
+			over = append(over, column(v.Fingerprint))
+		}
+	}
+	for _, a := range p.Forgotten {
+		over = append(over, column(a.Fingerprint()))
+	}
+	err := d.bulks.verdicts.exec(ctx, tx, len(withheld), func(args []any, i int) []any {
+		body := d.encode(func(b []byte) []byte { return appendVerdict(b, withheld[i]) })
+		return append(args, column(withheld[i].Fingerprint), body)
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.verdictsGone.exec(ctx, tx, len(over), func(args []any, i int) []any {
+		return append(args, over[i])
+	})
+}
+
+func (d *DB) applySilences(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	err := d.bulks.silences.exec(ctx, tx, len(p.Silences), func(args []any, i int) []any {
+		body := d.encode(func(b []byte) []byte { return appendSilence(b, p.Silences[i]) })
+		return append(args, p.Silences[i].ID, body)
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.silencesGone.exec(ctx, tx, len(p.RemovedSilences), func(args []any, i int) []any {
+		return append(args, p.RemovedSilences[i])
+	})
+}
+
+func (d *DB) applyGroups(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	err := d.bulks.groups.exec(ctx, tx, len(p.Groups), func(args []any, i int) []any {
+		body := d.encode(func(b []byte) []byte { return appendGroupState(b, &p.Groups[i]) })
+		return append(args, p.Groups[i].Group.ID(), body)
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.groupsGone.exec(ctx, tx, len(p.EndedGroups), func(args []any, i int) []any {
+		return append(args, p.EndedGroups[i])
+	})
+}
+
+func (d *DB) applyTold(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	err := d.bulks.told.exec(ctx, tx, len(p.Told), func(args []any, i int) []any {
+		body := d.encode(func(b []byte) []byte { return appendTold(b, &p.Told[i]) })
+		return append(appendIntentionKey(args, p.Told[i].Key), body)
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.toldGone.exec(ctx, tx, len(p.DroppedTold), func(args []any, i int) []any {
+		return appendIntentionKey(args, p.DroppedTold[i])
+	})
+}
+
+func appendIntentionKey(args []any, k alarm.IntentionKey) []any {
+	return append(args, k.Receiver, k.Integration, k.Group)
+}
+
+func (d *DB) applyIntentions(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	for _, list := range [][]alarm.Intention{p.Add, p.Update, p.Close} {
+		err := d.bulks.intentions.exec(ctx, tx, len(list), func(args []any, i int) []any {
+			body := d.encode(func(b []byte) []byte { return appendIntention(b, &list[i]) })
+			return append(args, list[i].ID, body)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return d.bulks.intentionsGone.exec(ctx, tx, len(p.Outcomes), func(args []any, i int) []any {
+		return append(args, p.Outcomes[i].ID)
+	})
+}
+
+// applyParts writes in the order of the plan, so that the last row with the same key counts.
+func (d *DB) applyParts(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
+	for rest := p.Rows; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && (rest[n].Value == nil) == (rest[0].Value == nil) {
+			n++
+		}
+		run := rest[:n]
+		rest = rest[n:]
+		var err error
+		if run[0].Value == nil {
+			err = d.bulks.partsGone.exec(ctx, tx, n, func(args []any, i int) []any {
+				return append(args, run[i].Part, run[i].Key)
+			})
+		} else {
+			err = d.bulks.parts.exec(ctx, tx, n, func(args []any, i int) []any {
+				return append(args, run[i].Part, run[i].Key, run[i].Value)
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+// Package sqlstore keeps the engine's state, its history and its outbox in an SQL database.
+//
+// # Shapes
+//
+// A [DB] is an [alarm.Store] and an [alarm.Historian], and it holds the lease. It speaks plain SQL
+// through database/sql; what differs between databases is one [Dialect] value, and each dialect has
+// a package of its own that imports the driver, such as sqlstore/sqlite.
+//
+// The tables carry the words of the Go types: alerts, silences, groups, told, intentions, verdicts
+// and parts hold the state; history holds what happened; meta holds the instance's ID, the lease's
+// generation and what was imported. A noun is one row with its JSON in the column body. Values
+// that are handed over are not kept and not modified; what is returned belongs to the caller.
+//
+// [DB.Commit] writes a plan in one transaction. A plan that both sets and removes the same thing
+// removes it. A verdict without suppressions is a row less; so is an alert that was forgotten, and
+// its verdict with it.
+//
+// # History
+//
+// A record's kind is the kind of the change (appeared, changed, ended), or verdict, add, update,
+// close, delivered, failed, unsent, silence, silence-removed, or the kind of the event. The body is
+// JSON: for a change the whole alert, as its source said it, so that outputs can be computed again
+// from inputs. Record IDs rise in the order of the commits and are never used again.
+//
+// # Layout
+//
+// An alert arrives with a random fingerprint, so an index by fingerprint costs one dirty page for
+// each alert, in the log and again in the database. Hence two peculiarities. The alerts' rows stand
+// in order of arrival, and the DB remembers which row belongs to which fingerprint, for as long as
+// it holds the same generation. And history is cut into blocks of 4,096 records, or as many more as
+// one commit adds: the index is by block and fingerprint, so that only the end of it is ever
+// written, and a reader looks once into each block that overlaps the time it asks for. When both
+// layouts were tried on SQLite, with a million new alerts in commits of 64 and without the JSON,
+// this one took 13 µs CPU for each alert, and one with indexes by fingerprint 45 µs.
+//
+// # Text
+//
+// Strings come back as they were, byte for byte, valid UTF-8 or not: a byte that is part of no
+// character is written into the JSON as the lone surrogate U+DC80 to U+DCFF, as Python's
+// surrogateescape (PEP 383) does. Other readers of the JSON see U+FFFD there. Empty maps and lists
+// come back as nil.
+//
+// # Units and time
+//
+// Times are UTC with nanoseconds, in JSON by RFC 3339; a zero time is left out, and a year beyond
+// 0 to 9999 is cut to that. The columns at, first_at and last_at are nanoseconds since 1970.
+//
+// # Errors
+//
+// Errors of the driver are mapped once, in the dialect's package, to an [*Error] that matches
+// [ErrLocked], [ErrReadOnly], [ErrFull], [ErrCorrupt] or [ErrUnavailable] and says where and what
+// to do. A [*SchemaError] means that a newer version made the tables, a [*HeldError] that another
+// process holds the lease. [alarm.ErrLeaseLost] is what a late leader's commit gets.
+//
+// # Goroutines
+//
+// A DB may be used from any goroutine: writes take turns, reads run beside them.
+package sqlstore

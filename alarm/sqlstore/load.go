@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/tocsin/tocsin/alarm"
+)
+
+// Load reads the whole state, as of one instant. Alerts and verdicts are sorted by fingerprint,
+// silences and groups by ID, intentions by ID, what was told by receiver, integration and group,
+// rows by part and key.
+func (d *DB) Load(ctx context.Context) (*alarm.Stored, error) {
+	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", d.trouble(err))
+	}
+	defer tx.Rollback() //nolint:errcheck // it only read
+	s := &alarm.Stored{}
+	l := &loader{d: d, tx: tx, reader: reader{known: map[string]string{}}}
+	for _, load := range []func(context.Context, *alarm.Stored) error{
+		l.alerts, l.verdicts, l.silences, l.groups, l.told, l.intentions, l.parts,
+	} {
+		if err := load(ctx, s); err != nil {
+			return nil, fmt.Errorf("load: %w", d.trouble(err))
+		}
+	}
+	return s, nil
+}
+
+// A loader reads the tables one after the other, so that they share what strings they have in
+// common.
+type loader struct {
+	d      *DB
+	tx     *sql.Tx
+	reader reader
+}
+
+// each calls row for each row of a query. dest are where row finds the columns, valid until it
+// returns; body, if not nil, is the last column.
+func (l *loader) each(ctx context.Context, table, columns string, row func(body []byte) error, dest ...any) error {
+	rows, err := l.tx.QueryContext(ctx, "SELECT "+columns+" FROM "+table)
+	if err != nil {
+		return fmt.Errorf("%s: %w", table, err)
+	}
+	defer rows.Close()
+	var body sql.RawBytes
+	dest = append(dest, &body)
+	for n := 1; rows.Next(); n++ {
+		err := rows.Scan(dest...)
+		if err == nil {
+			err = row(body)
+		}
+		if err != nil {
+			return l.d.unlessDone(ctx, fmt.Sprintf("table %s, row %d", table, n), err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%s: %w", table, err)
+	}
+	return nil
+}
+
+func (l *loader) alerts(ctx context.Context, s *alarm.Stored) error {
+	var fp int64
+	err := l.each(ctx, "alerts", "fingerprint, body", func(body []byte) error {
+		var a alarm.Alert
+		if err := decode(&l.reader, body, func(r *reader) { r.alert(&a) }); err != nil {
+			return err
+		}
+		a = a.WithFingerprint()
+		if a.Fingerprint() != fingerprint(fp) {
+			return fmt.Errorf("fingerprint %s belongs to other labels", fingerprint(fp))
+		}
+		s.Alerts = append(s.Alerts, &a)
+		return nil
+	}, &fp)
+	slices.SortFunc(s.Alerts, func(a, b *alarm.Alert) int { return cmp.Compare(a.Fingerprint(), b.Fingerprint()) })
+	return err
+}
+
+func (l *loader) verdicts(ctx context.Context, s *alarm.Stored) error {
+	var fp int64
+	err := l.each(ctx, "verdicts", "fingerprint, body", func(body []byte) error {
+		v := alarm.Verdict{Fingerprint: fingerprint(fp)}
+		err := decode(&l.reader, body, func(r *reader) { r.verdict(&v) })
+		s.Verdicts = append(s.Verdicts, v)
+		return err
+	}, &fp)
+	slices.SortFunc(s.Verdicts, func(a, b alarm.Verdict) int { return cmp.Compare(a.Fingerprint, b.Fingerprint) })
+	return err
+}
+
+func (l *loader) silences(ctx context.Context, s *alarm.Stored) error {
+	err := l.each(ctx, "silences", "body", func(body []byte) error {
+		sil := &alarm.Silence{}
+		err := decode(&l.reader, body, func(r *reader) { r.silence(sil) })
+		s.Silences = append(s.Silences, sil)
+		return err
+	})
+	slices.SortFunc(s.Silences, func(a, b *alarm.Silence) int { return cmp.Compare(a.ID, b.ID) })
+	return err
+}
+
+func (l *loader) groups(ctx context.Context, s *alarm.Stored) error {
+	err := l.each(ctx, `"groups"`, "body", func(body []byte) error {
+		var g alarm.GroupState
+		err := decode(&l.reader, body, func(r *reader) { r.groupState(&g) })
+		s.Groups = append(s.Groups, g)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(s.Groups, func(a, b alarm.GroupState) int { return cmp.Compare(a.Group.ID(), b.Group.ID()) })
+	return nil
+}
+
+func (l *loader) told(ctx context.Context, s *alarm.Stored) error {
+	var key alarm.IntentionKey
+	err := l.each(ctx, "told", "receiver, integration, group_key, body", func(body []byte) error {
+		t := alarm.Told{Key: key}
+		err := decode(&l.reader, body, func(r *reader) { r.told(&t) })
+		s.Told = append(s.Told, t)
+		return err
+	}, &key.Receiver, &key.Integration, &key.Group)
+	slices.SortFunc(s.Told, func(a, b alarm.Told) int {
+		return cmp.Or(cmp.Compare(a.Key.Receiver, b.Key.Receiver),
+			cmp.Compare(a.Key.Integration, b.Key.Integration), cmp.Compare(a.Key.Group, b.Key.Group))
+	})
+	return err
+}
+
+func (l *loader) intentions(ctx context.Context, s *alarm.Stored) error {
+	err := l.each(ctx, "intentions", "body", func(body []byte) error {
+		var in alarm.Intention
+		err := decode(&l.reader, body, func(r *reader) { r.intention(&in) })
+		s.Intentions = append(s.Intentions, in)
+		return err
+	})
+	slices.SortFunc(s.Intentions, func(a, b alarm.Intention) int { return cmp.Compare(a.ID, b.ID) })
+	return err
+}
+
+func (l *loader) parts(ctx context.Context, s *alarm.Stored) error {
+	var row alarm.Row
+	err := l.each(ctx, "parts", `part, "key", value`, func(value []byte) error {
+		row.Value = append([]byte{}, value...)
+		s.Rows = append(s.Rows, row)
+		return nil
+	}, &row.Part, &row.Key)
+	slices.SortFunc(s.Rows, func(a, b alarm.Row) int {
+		return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
+	})
+	return err
+}

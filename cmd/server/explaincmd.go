@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+var fingerprintForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+// addExplain adds explain: why was I (not) paged?
+func addExplain(app *kingpin.Application, commands map[string]func(context.Context) error, stdout io.Writer) {
+	cmd := app.Command("explain", "Says why an alert was told, or not: its sources, what withholds it, its route, its timers and each delivery.")
+	c := &client{stdout: stdout}
+	addClientFlags(cmd, c)
+	since := cmd.Flag("since", "How far back the history goes.").Default("24h").String()
+	args := cmd.Arg("matcher", `A matcher such as alertname="X", a comma list, a bare alert name, or a fingerprint.`).Required().Strings()
+	commands[cmd.FullCommand()] = func(ctx context.Context) error {
+		query := url.Values{"since": {*since}}
+		if len(*args) == 1 && fingerprintForm.MatchString((*args)[0]) {
+			query.Set("fingerprint", (*args)[0])
+		} else {
+			ms, err := matchersOf(*args)
+			if err != nil {
+				return err
+			}
+			query.Set("filter", ms.String())
+		}
+		if err := c.find(); err != nil {
+			return err
+		}
+		var answer []explanation
+		if err := c.do(ctx, http.MethodGet, "/api/v1/explain", query, nil, &answer); err != nil {
+			return err
+		}
+		if c.output == "json" {
+			return c.print(answer)
+		}
+		if len(answer) == 0 {
+			fmt.Fprintln(stdout, "no such alert is known: it never reached this server, or has been resolved for a while")
+			return errReported
+		}
+		for _, x := range answer {
+			printExplanation(stdout, x)
+		}
+		return nil
+	}
+}
+
+func printExplanation(w io.Writer, x explanation) {
+	fmt.Fprintf(w, "%s %s", x.Fingerprint, plain(x.Labels.String()))
+	if x.State != "" {
+		fmt.Fprintf(w, " %s since %s", x.State, clock(x.StartsAt))
+	}
+	fmt.Fprintln(w)
+	for _, r := range x.Sources {
+		fmt.Fprintf(w, "  source    %s says %s since %s, last at %s\n", plain(r.Source), r.State, clock(r.StartsAt), clock(r.UpdatedAt))
+	}
+	for _, s := range x.Withheld {
+		fmt.Fprintf(w, "  withheld  %s by %s", s.Reason, plain(s.By))
+		if s.Note != "" {
+			fmt.Fprintf(w, " (%s)", plain(s.Note))
+		}
+		if !s.Until.IsZero() {
+			fmt.Fprintf(w, " until %s", clock(s.Until))
+		}
+		fmt.Fprintln(w)
+	}
+	for _, g := range x.Groups {
+		printGroup(w, g)
+	}
+	for _, h := range x.History {
+		who := strings.Trim(h.Source+" "+h.Receiver+" "+h.Integration, " ")
+		fmt.Fprintf(w, "  history   %s %s %s %s\n", clock(h.At), h.Kind, plain(who), detail(h.Detail))
+	}
+}
+
+func printGroup(w io.Writer, g explainedGroup) {
+	path := plain(strings.Join(g.Path, " / ")) + " -> " + plain(g.Receiver)
+	switch {
+	case g.Level:
+		fmt.Fprintf(w, "  route     %s (told of this alert alone, at once)\n", path)
+	case g.Silent:
+		fmt.Fprintf(w, "  route     %s (has nothing that would be told of groups)\n", path)
+	default:
+		fmt.Fprintf(w, "  route     %s (group_wait %s, group_interval %s, repeat_interval %s)\n", path, g.Wait, g.Interval, g.Repeat)
+		fmt.Fprintf(w, "  group     %s, first flush at %s\n", plain(g.Key), clock(g.FirstFlush))
+	}
+	if len(g.MutedBy) > 0 {
+		fmt.Fprintf(w, "  muted     by time interval %s\n", plain(strings.Join(g.MutedBy, ", ")))
+	}
+	for _, t := range g.Told {
+		fmt.Fprintf(w, "  told      %s at %s: %d firing, %d resolved\n", t.Integration, clock(t.At), t.Firing, t.Resolved)
+	}
+	for _, f := range g.Failed {
+		fmt.Fprintf(w, "  failed    %s at %s after %d attempts, and is tried again: %s\n", f.Integration, clock(f.At), f.Attempts, plain(f.Err))
+	}
+	for _, in := range g.Intentions {
+		fmt.Fprintf(w, "  on its way to %s since %s: %s (%s), retried until %s\n", in.Integration, clock(in.At), in.Action, in.Reason, clock(in.Deadline))
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// detail shortens a record's body to a line.
+func detail(body json.RawMessage) string {
+	const most = 160
+	s := []rune(plain(string(body)))
+	if len(s) > most {
+		return string(s[:most]) + "…"
+	}
+	return string(s)
+}

@@ -1,0 +1,63 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/tocsin/tocsin/alarm"
+)
+
+// ownSource is the name of the source of tocsin's own alerts.
+const ownSource = "tocsin"
+
+// own is tocsin as a source: it takes the same routes as any other. It says nothing unless there is
+// a section tocsin:.
+type own struct {
+	enabled func() bool
+	watched func() map[string]bool // the sources that are missed when they are stale
+	sources func() []alarm.SourceStatus
+	blind   func() map[string]error // the sources that answer and see nothing
+	problem func() string           // of the configuration on disk
+}
+
+// Alerts says what is wrong with tocsin itself.
+func (o own) Alerts(context.Context) (alarm.Snapshot, error) {
+	var s alarm.Snapshot
+	if !o.enabled() {
+		return s, nil
+	}
+	watched := o.watched()
+	blind := o.blind()
+	for _, src := range o.sources() {
+		if !src.Stale && blind[src.Name] != nil { // it answers, and sees nothing
+			src.Stale, src.Err = true, blind[src.Name]
+		}
+		if !watched[src.Name] || !src.Stale {
+			continue
+		}
+		a := s.Firing(model.LabelSet{"alertname": "TocsinSourceDown", "source": model.LabelValue(src.Name), "severity": "critical"})
+		a.Annotations = model.LabelSet{
+			"summary":     model.LabelValue(fmt.Sprintf("Source %s is down: nobody knows what fires there.", src.Name)),
+			"description": model.LabelValue(downWords(src)),
+		}
+	}
+	if problem := o.problem(); problem != "" {
+		a := s.Firing(model.LabelSet{"alertname": "TocsinConfigInvalid", "severity": "warning"})
+		a.Annotations = model.LabelSet{"summary": "The configuration on disk is bad: the old one stays in force.", "description": model.LabelValue(problem)}
+	}
+	return s, nil
+}
+
+func downWords(s alarm.SourceStatus) string {
+	words := "It was never read since the start."
+	if !s.LastSuccess.IsZero() {
+		words = "It was last heard at " + s.LastSuccess.UTC().Format(time.RFC3339) + "."
+	}
+	if s.Err != nil {
+		words += " " + s.Err.Error() + "."
+	}
+	return fmt.Sprintf("%s Its %d alerts are held.", words, s.Alerts)
+}

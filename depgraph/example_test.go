@@ -1,0 +1,37 @@
+package depgraph_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/matcher"
+	"github.com/tocsin/tocsin/depgraph"
+)
+
+func ExampleGraph_Explain() {
+	g, err := depgraph.New([]depgraph.Rule{{
+		Name:   "node-hides-workloads",
+		Kind:   depgraph.Inhibition,
+		Cause:  matcher.MustParse(`alertname="NodeDown"`),
+		Impact: matcher.MustParse(`alertname=~"TargetDown|.*Latency"`),
+		On:     []depgraph.Pair{depgraph.Same("cluster"), {Impact: "instance", Cause: "node"}},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	alerts := []alarm.Alert{
+		{Labels: model.LabelSet{"alertname": "NodeDown", "cluster": "eu", "node": "n1"}},
+		{Labels: model.LabelSet{"alertname": "TargetDown", "cluster": "eu", "instance": "n1"}},
+		{Labels: model.LabelSet{"alertname": "TargetDown", "cluster": "eu", "instance": "n2"}},
+	}
+	for _, e := range g.Explain(time.Now(), alerts) {
+		fmt.Println(e.Impact, "because of", e.Causes)
+	}
+
+	// Output:
+	// TargetDown[149f95b][firing] because of [NodeDown[9c89c32][firing]]
+}
