@@ -69,6 +69,9 @@ type Alert struct {
 	// Reports is what each source says of it, sorted by source. Presence keeps it.
 	Reports []Report
 
+	// RaisedBy is the name of the suppressor that raised the alert, or empty if sources report it.
+	RaisedBy string
+
 	// FirstSeen is when this alert was first seen, and Fired how many times it began to fire since.
 	FirstSeen time.Time
 	Fired     int

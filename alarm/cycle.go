@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/prometheus/common/model"
 )
 
 // turn runs one cycle and answers those who wait. It returns an error only if the lease is lost.
@@ -190,6 +187,7 @@ func (e *Engine) remember(en *entry) {
 }
 
 func (e *Engine) forget(en *entry) {
+	e.reexplain(en.fingerprint, en.verdict.reasons(), nil)
 	delete(e.alerts, en.fingerprint)
 	delete(e.byHash, en.hash)
 	e.labels.remove(en, e.alerts)
@@ -228,106 +226,6 @@ func (e *Engine) silence(now time.Time, edits []*Silence) []SilenceChange {
 		changes = append(changes, SilenceChange{Silence: s})
 	}
 	return changes
-}
-
-// judge asks each suppressor that has something to judge, and records the verdicts that changed.
-func (e *Engine) judge(now time.Time, changes []Change, silenced []SilenceChange) {
-	touched := map[model.Fingerprint]bool{}
-	if e.unjudged {
-		e.unjudged = false
-		changes = e.everything()
-		for _, c := range changes {
-			if fp := c.Alert.Fingerprint(); e.alerts[fp].verdict != nil {
-				touched[fp] = true
-			}
-		}
-	}
-	for n, s := range e.parts.Suppressors {
-		due := !e.judgeNext[n].IsZero() && !now.Before(e.judgeNext[n])
-		if len(changes) == 0 && len(silenced) == 0 && !due {
-			continue
-		}
-		j := s.Judge(now, View{Changes: changes, Silences: silenced, Reasons: e.reasonsBefore(n)})
-		e.judgeNext[n] = j.Next
-		e.keepRows(j.Rows)
-		e.keepReasons(n, j, touched)
-	}
-	e.reverdict(now, touched)
-}
-
-// everything is all that is known, as changes, for suppressors that are new.
-func (e *Engine) everything() []Change {
-	var changes []Change
-	for _, en := range e.sortedEntries() {
-		kind := Appeared
-		if en.alert.State == Resolved {
-			kind = Ended
-		}
-		changes = append(changes, Change{Kind: kind, Alert: en.alert})
-	}
-	return changes
-}
-
-func (e *Engine) reasonsBefore(n int) func(model.Fingerprint) []Suppression {
-	return func(fp model.Fingerprint) []Suppression {
-		if en := e.alerts[fp]; en != nil {
-			return en.says(n)
-		}
-		return nil
-	}
-}
-
-// keepReasons replaces what the n-th suppressor said of the alerts that it judged.
-func (e *Engine) keepReasons(n int, j Judgement, touched map[model.Fingerprint]bool) {
-	reasons := j.Reasons
-	for _, fp := range j.Judged {
-		k := 0
-		for k < len(reasons) && reasons[k].Fingerprint == fp {
-			k++
-		}
-		given := reasons[:k:k]
-		reasons = reasons[k:]
-		en := e.alerts[fp]
-		if en == nil || (en.reasons == nil && k == 0) {
-			continue
-		}
-		if en.reasons == nil {
-			en.reasons = make([][]Suppression, len(e.parts.Suppressors))
-		}
-		if !sameSuppressions(en.reasons[n], given) {
-			en.reasons[n] = given
-			touched[fp] = true
-		}
-	}
-}
-
-// reverdict turns the reasons of the alerts that were touched into verdicts.
-func (e *Engine) reverdict(now time.Time, touched map[model.Fingerprint]bool) {
-	order := make([]model.Fingerprint, 0, len(touched))
-	for fp := range touched {
-		order = append(order, fp)
-	}
-	slices.Sort(order)
-	for _, fp := range order {
-		en := e.alerts[fp]
-		all := en.says(len(en.reasons))
-		var before []Suppression
-		if en.verdict != nil {
-			before = en.verdict.Suppressions
-		}
-		if sameSuppressions(before, all) {
-			continue
-		}
-		v := Verdict{Fingerprint: fp, At: now, Suppressions: all}
-		e.plan.Exclude = append(e.plan.Exclude, v)
-		en.verdict = nil
-		if len(all) > 0 {
-			en.verdict = &v
-		}
-		for _, g := range en.groups {
-			e.touch(now, g)
-		}
-	}
 }
 
 func (e *Engine) keepRows(rows []Row) {

@@ -63,6 +63,10 @@ type Delivery struct {
 	// labels). EndsAt of a firing alert is zero. With send_resolved: false there are no resolved.
 	Alerts []Alert
 
+	// Suppressions are what withholds the alert of a level-triggered delivery. If it fires and is
+	// closed there all the same, they say why; alerts are Resolved then.
+	Suppressions []Suppression
+
 	// Data is what the integration returned with the last delivery of this key, such as Slack's
 	// message timestamp. A receiver may replace it; the new value is kept with the outcome.
 	Data []byte

@@ -89,6 +89,7 @@ type Engine struct {
 	judgeNext    []time.Time
 	unjudged     bool // the suppressors are new: everything is to be judged
 	sweepNext    time.Time
+	explained    explained
 	started      time.Time
 	cycles       int64
 	lastID       int64

@@ -1,6 +1,7 @@
 package alarm_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTranscripts(t *testing.T) {
 	webhook := []alarm.IntegrationSpec{{Name: "webhook[0]", SendResolved: true}}
+	level := alarm.IntegrationSpec{Name: "log[0]", SendResolved: true, Level: true}
 	everybody := alarm.ReceiverSpec{Name: "everybody", Integrations: webhook}
 	db := alarm.ReceiverSpec{Name: "db", Integrations: webhook}
 	byName := []model.LabelName{model.AlertNameLabel}
@@ -36,8 +38,21 @@ func TestTranscripts(t *testing.T) {
 			Routes: []route.Route{{MuteTimeIntervals: []string{"nights"}, Matchers: matcher.MustParse(`team="db"`)}},
 		}, nights, everybody),
 		"level": build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
-			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{{Name: "log[0]", SendResolved: true, Level: true}}}),
+			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{level}}),
+		"tally": tallied(build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
+			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{webhook[0], level}})),
+		"untallied": build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
+			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{webhook[0], level}}),
 	})
+}
+
+// tallied adds a suppressor that raises alerts of its own.
+func tallied(build alarm.Build) alarm.Build {
+	return func(now time.Time, s *alarm.Stored) (alarm.Parts, error) {
+		parts, err := build(now, s)
+		parts.Suppressors = slices.Insert(parts.Suppressors, 1, alarm.Suppressor(newTally()))
+		return parts, err
+	}
 }
 
 // build makes the parts that the server makes, with short timers.

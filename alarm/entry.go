@@ -43,6 +43,6 @@ func (en *entry) isIn(g *group) bool { return slices.Contains(en.groups, g) }
 func sameSuppressions(a, b []Suppression) bool {
 	return slices.EqualFunc(a, b, func(a, b Suppression) bool {
 		return a.Fingerprint == b.Fingerprint && a.Reason == b.Reason && a.By == b.By && a.Rule == b.Rule &&
-			a.Note == b.Note && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
+			a.Note == b.Note && a.Root == b.Root && a.Close == b.Close && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
 	})
 }

@@ -33,7 +33,7 @@ func (e *Engine) flushDue(now time.Time) {
 // route nobody is told; only a level-triggered channel is told of an end all the same.
 func (e *Engine) flush(now time.Time, g *group) {
 	g.flushed = now
-	if by, until := e.parts.Router.Muted(g.RouteID, now); len(by) > 0 && !(g.level && g.over()) {
+	if by, until := e.parts.Router.Muted(g.RouteID, now); len(by) > 0 && !g.closing() {
 		e.flushMuted(now, g, by, until)
 		return
 	}
@@ -58,7 +58,7 @@ func (e *Engine) inForce(now time.Time, reasons []Suppression) []Suppression {
 	for _, s := range reasons {
 		holds := true
 		switch s.Reason {
-		case ReasonSilence:
+		case ReasonSilence, ReasonWindow, ReasonActivity:
 			sil := e.silences[s.By]
 			holds = sil != nil && sil.StateAt(now) == SilenceActive
 		case ReasonInhibition:

@@ -104,7 +104,8 @@ func (g *group) owedAt(told map[IntentionKey]*Told) time.Time {
 // sets are the alerts that a channel would name now. A member counts if it fires and nothing
 // withholds it, or if it ended since the channel was flushed and what withheld it then is over. What the remote was told to fire and
 // has ended counts even if it is withheld, or strayed: if we opened it, we close it. A leftover
-// group names what it told as long as that fires, so that the rest is not taken for ended.
+// group names what it told as long as that fires, so that the rest is not taken for ended. What
+// fires and is explained by another alert is closed at a level-triggered remote.
 func (g *group) sets(c *channel, told *Told) ToldSets {
 	var s ToldSets
 	for _, en := range g.members {
@@ -115,6 +116,8 @@ func (g *group) sets(c *channel, told *Told) ToldSets {
 			}
 		case !en.verdict.Withheld():
 			s.Firing = append(s.Firing, en.hash)
+		case g.level && en.verdict.closes() && told.holds(en.hash):
+			s.Resolved = append(s.Resolved, en.hash)
 		}
 	}
 	for _, en := range g.strays {
@@ -151,10 +154,13 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	}
 }
 
-// over says that nothing in the group fires.
-func (g *group) over() bool {
+// closing says that the group is that of one alert, and that nothing of it is to be open at its remote.
+func (g *group) closing() bool {
+	if !g.level {
+		return false
+	}
 	for _, en := range g.members {
-		if en.alert.State == Firing {
+		if en.alert.State == Firing && !en.verdict.closes() {
 			return false
 		}
 	}

@@ -40,6 +40,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	e.setParts(now, parts)
 	e.alerts = make(map[model.Fingerprint]*entry, len(s.Alerts))
 	e.byHash = make(map[uint64]*entry, len(s.Alerts))
+	e.explained = explained{}
 	e.labels.reset()
 	for _, a := range s.Alerts {
 		e.remember(newEntry(a))
@@ -47,6 +48,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	for i := range s.Verdicts {
 		if en := e.alerts[s.Verdicts[i].Fingerprint]; en != nil && s.Verdicts[i].Withheld() {
 			en.verdict = &s.Verdicts[i]
+			e.reexplain(en.fingerprint, nil, en.verdict.Suppressions)
 			if en.alert.State != Firing {
 				en.unheard = en.verdict.Suppressions
 			}

@@ -34,7 +34,11 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 	d := &Delivery{
 		Intention: in, Now: now, GroupKey: g.Key, GroupLabels: g.Labels, RouteID: g.RouteID,
 		RouteLabels: g.RouteLabels, Repeat: g.Repeat, Told: sets,
-		Alerts: g.message(sets, c.spec.SendResolved), Oldest: g.oldestUntold(sets, told),
+		Alerts: g.message(now, sets, c.spec.SendResolved), Oldest: g.oldestUntold(sets, told),
+	}
+	e.annotate(d.Alerts)
+	if g.level {
+		d.Suppressions = g.suppressions()
 	}
 	d.Action, d.Reason = actionFor(told, sets), reason
 	if told != nil && reason != NotifyFirst {
@@ -44,7 +48,7 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 }
 
 // message lists the alerts that a notification shows, in the order of Alertmanager's messages.
-func (g *group) message(sets ToldSets, sendResolved bool) []Alert {
+func (g *group) message(now time.Time, sets ToldSets, sendResolved bool) []Alert {
 	alerts := make([]Alert, 0, len(sets.Firing)+len(sets.Resolved))
 	add := func(en *entry) {
 		if _, ok := slices.BinarySearch(sets.Firing, en.hash); ok {
@@ -53,10 +57,13 @@ func (g *group) message(sets ToldSets, sendResolved bool) []Alert {
 			alerts = append(alerts, a)
 		} else if _, ok := slices.BinarySearch(sets.Resolved, en.hash); ok && sendResolved {
 			a := *en.alert
-			a.State = Resolved
-			if a.EndsAt.IsZero() {
+			switch {
+			case a.State != Resolved:
+				a.EndsAt = now // it fires, and is closed there all the same
+			case a.EndsAt.IsZero():
 				a.EndsAt = en.ended
 			}
+			a.State = Resolved
 			alerts = append(alerts, a)
 		}
 	}
@@ -68,6 +75,14 @@ func (g *group) message(sets ToldSets, sendResolved bool) []Alert {
 	}
 	slices.SortFunc(alerts, compareForMessage)
 	return alerts
+}
+
+// suppressions are what withholds the alert of a group that holds one.
+func (g *group) suppressions() []Suppression {
+	for _, en := range g.members {
+		return en.verdict.reasons()
+	}
+	return nil
 }
 
 // oldestUntold returns the StartsAt of the oldest alert in sets that told does not hold.
