@@ -24,6 +24,7 @@ type Group struct {
 	RouteID  string         // unique in the tree
 	Key      string         // Alertmanager's group key, such as {}/{team="db"}:{alertname="X"}
 	Receiver string         // who is told
+	Team     string         // whose route it is, if it is a team's
 	Labels   model.LabelSet // the values of the labels grouped by
 	Path     []string       // the matchers from the root to the route, for people
 

@@ -21,6 +21,13 @@
 // Route IDs and group keys are Alertmanager's to the byte, so that what its notification log knows
 // of a group is found again.
 //
+// # Teams
+//
+// A [Team] owns alerts by their matchers, clusters and alert groups, wherever these stand in the tree.
+// An alert goes to every team that owns it, with the grouping and the timers of the root, beside
+// where the tree leads it. The root's own receiver is for what neither a team nor another route takes:
+// [Tree.Owned] says so. A receiver that both lead to is told once.
+//
 // # Time intervals
 //
 // [Tree.Muted] says by which intervals a route is muted: by all of its ActiveTimeIntervals if it is

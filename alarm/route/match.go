@@ -12,6 +12,7 @@ type Match struct {
 	Key     string   // what the group keys of the route begin with
 	Path    []string // the matchers from the root to the route, each node's as one string
 
+	Team       string // if the match is a team's
 	Receiver   string
 	GroupBy    []model.LabelName // nil if GroupByAll
 	GroupByAll bool
@@ -28,7 +29,7 @@ type Match struct {
 // Match explains how a label set is routed: one Match for each route at which it ends up, in the
 // order of the tree.
 func (t *Tree) Match(ls model.LabelSet) []Match {
-	ends := t.root.ends(ls, nil)
+	ends := t.ends(ls, nil)
 	all := make([]Match, len(ends))
 	for i, n := range ends {
 		all[i] = n.match

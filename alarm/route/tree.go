@@ -18,6 +18,7 @@ import (
 // A Tree is a routing tree that was checked and is ready to be asked.
 type Tree struct {
 	root   *node
+	crews  []crew
 	byID   map[string]*node
 	groups *groups
 }
@@ -42,10 +43,11 @@ type node struct {
 // one after the other does, as BenchmarkWide shows.
 const wideFrom = 8
 
-// New checks a tree and makes it ready. The intervals are those that the routes may name. The error
-// joins everything that is wrong, each an [*InvalidError].
-func New(root Route, intervals map[string][]timeinterval.TimeInterval) (*Tree, error) {
-	if problems := root.problems(intervals); len(problems) > 0 {
+// New checks a tree and makes it ready. The intervals are those that the routes may name. Teams stand
+// beside the tree: an alert goes to every team that owns it, and to the root only if neither a team nor
+// another route takes it. The error joins everything that is wrong, each an [*InvalidError].
+func New(root Route, intervals map[string][]timeinterval.TimeInterval, teams ...Team) (*Tree, error) {
+	if problems := append(root.problems(intervals), teamProblems(teams)...); len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
 	t := &Tree{byID: map[string]*node{}, groups: newGroups()}
@@ -54,6 +56,7 @@ func New(root Route, intervals map[string][]timeinterval.TimeInterval) (*Tree, e
 		Wait: DefaultWait, Interval: DefaultInterval, Repeat: DefaultRepeat,
 	}
 	t.root = t.grow(&root, base, "", intervals)
+	t.enlist(teams)
 	return t, nil
 }
 
@@ -150,7 +153,7 @@ func (n *node) ends(ls model.LabelSet, found []*node) []*node {
 // goroutine at a time.
 func (t *Tree) Route(ls model.LabelSet) []*alarm.Group {
 	var few [8]*node // on the stack
-	ends := t.root.ends(ls, few[:0])
+	ends := t.ends(ls, few[:0])
 	all := make([]*alarm.Group, len(ends))
 	for i, n := range ends {
 		all[i] = t.groups.of(n, ls)
@@ -162,7 +165,7 @@ func (t *Tree) Route(ls model.LabelSet) []*alarm.Group {
 // tree; the same one can occur several times.
 func (t *Tree) Receivers(ls model.LabelSet) []string {
 	var few [8]*node
-	ends := t.root.ends(ls, few[:0])
+	ends := t.ends(ls, few[:0])
 	if len(ends) == 1 {
 		return ends[0].receivers
 	}
@@ -199,6 +202,7 @@ func (n *node) newGroup(ls model.LabelSet) *alarm.Group {
 		RouteID:     n.match.RouteID,
 		Key:         fmt.Sprintf("%s:%s", n.match.Key, labels),
 		Receiver:    n.match.Receiver,
+		Team:        n.match.Team,
 		Labels:      labels,
 		Path:        n.match.Path,
 		RouteLabels: n.match.Labels,

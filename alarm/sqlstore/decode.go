@@ -195,6 +195,8 @@ func (r *reader) group() *alarm.Group {
 			g.Key = r.shared()
 		case "receiver":
 			g.Receiver = r.shared()
+		case "team":
+			g.Team = r.shared()
 		case "labels":
 			g.Labels = r.labels(true)
 		case "path":

@@ -108,6 +108,7 @@ func appendGroup(b []byte, g *alarm.Group) []byte {
 	b = appendText(b, "key", g.Key)
 	b = appendText(b, "receiver", g.Receiver)
 	b = appendLabels(b, "labels", g.Labels)
+	b = appendText(b, "team", g.Team)
 	b = appendStrings(b, "path", g.Path)
 	b = appendLabels(b, "routeLabels", g.RouteLabels)
 	b = appendInt(b, "wait", int64(g.Wait))

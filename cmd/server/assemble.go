@@ -45,8 +45,8 @@ func assemble(c *config.Config, external *url.URL, o buildOptions) (*assembly, e
 		return nil, err
 	}
 	addLogs(c, specs, receivers, o.log)
-	root, intervals, edges := c.Route(), c.TimeIntervals(), c.InhibitRules()
-	if _, err := route.New(root, intervals); err != nil {
+	root, intervals, teams, edges := c.Route(), c.TimeIntervals(), c.Teams(), c.InhibitRules()
+	if _, err := route.New(root, intervals, teams...); err != nil {
 		return nil, fmt.Errorf("route: %w", err)
 	}
 	if _, err := depgraph.New(edges); err != nil {
@@ -71,7 +71,7 @@ func assemble(c *config.Config, external *url.URL, o buildOptions) (*assembly, e
 		if err != nil {
 			return alarm.Parts{}, err
 		}
-		tree, err := route.New(root, intervals)
+		tree, err := route.New(root, intervals, teams...)
 		if err != nil {
 			return alarm.Parts{}, err
 		}

@@ -32,6 +32,9 @@ type Tocsin struct {
 	// Sources are asked what fires, beside what is pushed.
 	Sources []Source `yaml:"sources"`
 
+	// Teams own alerts by labels, and are told of them beside where the routes lead.
+	Teams []Team `yaml:"teams"`
+
 	// Receivers extend Alertmanager's receivers of the same names.
 	Receivers []Receiver `yaml:"receivers"`
 }
@@ -87,6 +90,7 @@ func parseTocsin(doc *document, section *yaml.Node, root string, receivers []str
 	}
 	v.receivers(t.Receivers, receivers)
 	v.sources(t.Sources)
+	v.teams(t.Teams, receivers)
 	return t, d.problems
 }
 
