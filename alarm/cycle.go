@@ -98,11 +98,20 @@ func (e *Engine) decide(now time.Time, batch []*request) *Plan {
 		in.Snapshots = append(in.Snapshots, r.in.Snapshots...)
 		in.Silences = append(in.Silences, r.in.Silences...)
 		in.Outcomes = append(in.Outcomes, r.in.Outcomes...)
+		in.Remotes = append(in.Remotes, r.in.Remotes...)
+		in.Dead = append(in.Dead, r.in.Dead...)
+		e.plan.Events = append(e.plan.Events, r.in.Events...)
+		in.Pulse = in.Pulse || r.in.Pulse
 	}
 	changes := e.observe(now, in.Snapshots) // Presence: what counts as firing
 	silenced := e.silence(now, in.Silences)
 	e.judge(now, changes, silenced) // Suppressors: what is withheld, and why
 	e.settleOutcomes(now, in.Outcomes)
+	e.takeRemotes(now, in.Remotes)
+	e.obey(now, in.Dead)
+	if in.Pulse {
+		e.beat(now)
+	}
 	e.flushDue(now) // Router: who is told
 	e.sweep(now)
 	e.due.Store(e.nextDue())

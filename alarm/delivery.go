@@ -63,6 +63,14 @@ type Delivery struct {
 	// labels). EndsAt of a firing alert is zero. With send_resolved: false there are no resolved.
 	Alerts []Alert
 
+	// Team is whose route it is, if it is a team's.
+	Team string
+
+	// ClosedThere is when somebody closed it at the remote although it fires, and ClosedBy who: it is
+	// opened again. Zero otherwise.
+	ClosedThere time.Time
+	ClosedBy    string
+
 	// Suppressions are what withholds the alert of a level-triggered delivery. If it fires and is
 	// closed there all the same, they say why; alerts are Resolved then.
 	Suppressions []Suppression
@@ -123,6 +131,14 @@ type Told struct {
 
 	// Data belongs to the integration.
 	Data []byte
+
+	// Acked says who acknowledged it there. It is forgotten with the next notification that closes it.
+	Acked Acked
+
+	// ClosedThere is when somebody closed it there although it fired, and ClosedBy who; zero once it
+	// was opened again.
+	ClosedThere time.Time
+	ClosedBy    string
 }
 
 // A ReceiverSpec says what the engine has to know of a receiver.
@@ -130,6 +146,10 @@ type ReceiverSpec struct {
 	Name         string
 	Labels       map[string]string
 	Integrations []IntegrationSpec
+
+	// Fallback is the receiver that is told of an alert that a level-triggered integration refused for
+	// good, or empty.
+	Fallback string
 }
 
 // An IntegrationSpec says what the engine has to know of one integration of a receiver.
@@ -140,6 +160,10 @@ type IntegrationSpec struct {
 	// Level says that it is told of each alert by itself, at once, when its verdict changes:
 	// without group_wait, group_interval or repeat_interval.
 	Level bool
+
+	// Remind is after what time a level-triggered integration is told that an alert goes on: then at
+	// twice that time, four times, and so on, counted from the alert's beginning. Zero: never.
+	Remind time.Duration
 }
 
 // Validate is a sanity check for store implementations and importers.

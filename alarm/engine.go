@@ -90,6 +90,7 @@ type Engine struct {
 	unjudged     bool // the suppressors are new: everything is to be judged
 	sweepNext    time.Time
 	explained    explained
+	dead         map[IntentionKey]*DeadLetter
 	started      time.Time
 	cycles       int64
 	lastID       int64

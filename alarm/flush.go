@@ -113,6 +113,8 @@ func (e *Engine) flushChannel(now time.Time, c *channel) {
 	case len(sets.Firing) == 0 && !c.spec.SendResolved:
 		e.setTold(told.after(c.key, now, sets, nil))
 		c.flushed = now
+	case e.dead[c.key] != nil && e.dead[c.key].Action == actionFor(told, sets):
+		// It was refused; the same is not said again by itself.
 	default:
 		e.intend(now, c, actionFor(told, sets), reason)
 	}
@@ -180,13 +182,14 @@ func (e *Engine) requeue(now time.Time, g *group) {
 	var next time.Time
 	if g.dirty {
 		next = g.tick(now)
-	} else if !g.level && !g.leftover {
+	} else {
 		for _, c := range g.channels {
 			t := e.told[c.key]
-			if t == nil || len(t.Sets.Firing) == 0 || e.open[c.key] != nil {
+			repeat, repeats := g.repeatAfter(c, t)
+			if t == nil || !repeats || len(t.Sets.Firing) == 0 || e.open[c.key] != nil {
 				continue
 			}
-			if again := g.tick(later(now, t.At.Add(g.Repeat+1))); next.IsZero() || again.Before(next) {
+			if again := g.tick(later(now, t.At.Add(repeat+1))); next.IsZero() || again.Before(next) {
 				next = again
 			}
 		}

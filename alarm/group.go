@@ -140,10 +140,11 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	if len(s.Firing) == 0 && len(s.Resolved) == 0 {
 		return NotifyNone // all that is here is withheld
 	}
-	reason := Why(told, s, c.spec.SendResolved, g.Repeat, now)
+	repeat, repeats := g.repeatAfter(c, told)
+	reason := Why(told, s, c.spec.SendResolved, repeat, now)
 	owed := doubt && len(s.Resolved) > 0 || slices.ContainsFunc(s.Resolved, told.holds)
 	switch {
-	case reason == NotifyRepeat && (g.level || g.leftover):
+	case reason == NotifyRepeat && !repeats:
 		return NotifyNone
 	case reason != NotifyNone || !owed || !c.spec.SendResolved:
 		return reason
@@ -152,6 +153,23 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	default:
 		return NotifyAllResolved
 	}
+}
+
+// repeatAfter is how long after the last notification the channel is told again although nothing
+// changed, or false: never. A level-triggered one is reminded at growing intervals: when the alert is
+// Remind old, and each time that it has grown twice as old.
+func (g *group) repeatAfter(c *channel, told *Told) (time.Duration, bool) {
+	switch {
+	case g.leftover || g.level && (c.spec.Remind <= 0 || told == nil):
+		return 0, false
+	case !g.level:
+		return g.Repeat, true
+	}
+	after := c.spec.Remind
+	for _, en := range g.members { // there is one
+		after = max(after, told.At.Sub(en.alert.StartsAt))
+	}
+	return after, true
 }
 
 // closing says that the group is that of one alert, and that nothing of it is to be open at its remote.

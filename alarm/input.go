@@ -7,6 +7,10 @@ type Input struct {
 	Snapshots []Snapshot
 	Silences  []*Silence
 	Outcomes  []Outcome
+	Remotes   []RemoteChange
+	Dead      []DeadOrder
+	Events    []Event // for history alone
+	Pulse     bool    // the store is to be written, whatever else there is
 	Reload    *Reload
 }
 

@@ -25,6 +25,9 @@ func (e *Engine) join(now time.Time, en *entry) {
 			}
 		}
 	}
+	if len(e.dead) > 0 {
+		e.joinFallback(now, en)
+	}
 }
 
 func (e *Engine) enter(now time.Time, en *entry, g *group) {
@@ -79,7 +82,7 @@ func (e *Engine) levelGroupFor(now time.Time, en *entry, spec *Group) *group {
 	}
 	alias := &Group{
 		RouteID: spec.RouteID, Key: en.fingerprint.String(), Receiver: spec.Receiver,
-		Labels: en.alert.Labels, Path: spec.Path, Interval: time.Second,
+		Labels: en.alert.Labels, Path: spec.Path, Interval: time.Second, Team: spec.Team,
 	}
 	id := levelID(spec.Receiver, en.fingerprint)
 	if g := e.groups[id]; g != nil {

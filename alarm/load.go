@@ -58,6 +58,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	for _, sil := range s.Silences {
 		e.silences[sil.ID] = sil
 	}
+	e.dead = loadDead(s.Rows)
 	e.told = make(map[IntentionKey]*Told, len(s.Told))
 	for i := range s.Told {
 		e.told[s.Told[i].Key] = &s.Told[i]
@@ -120,6 +121,7 @@ func (e *Engine) reload(now time.Time, r *Reload) error {
 	for _, en := range e.alerts {
 		en.groups, en.reasons, en.receivers = nil, nil, nil
 	}
+	e.reviveAll()
 	e.regroup(now, s.Groups, false)
 	e.plan.Events = append(e.plan.Events, Event{Kind: "reload", Note: r.Note})
 	return nil

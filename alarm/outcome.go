@@ -16,6 +16,12 @@ func (e *Engine) settleOutcomes(now time.Time, outcomes []Outcome) {
 		} else {
 			delete(e.open, o.Key)
 			e.plan.Outcomes = append(e.plan.Outcomes, o)
+			if cs := e.channels[o.Key]; o.Err != nil && len(cs) > 0 && cs[0].group.level {
+				e.bury(now, cs[0], in, o)
+			}
+		}
+		if o.Err == nil && !o.Unsent {
+			e.dropDead(o.Key)
 		}
 		if o.Err == nil && !o.Unsent {
 			e.noteTellings(o)
@@ -60,19 +66,12 @@ func (e *Engine) settleChannel(now time.Time, c *channel, o Outcome) {
 	default:
 		c.flushed, c.doubt, c.failed = o.At, false, nil
 	}
-	if o.Err != nil && g.level {
-		e.flushes.set(g, now.Add(levelRetry))
-		return
-	}
 	if c.waiting {
 		e.flushChannel(now, c)
 	}
 	e.leave(g)
 	e.requeue(now, g)
 }
-
-// levelRetry is how long a level-triggered channel that gave an intention up is left alone.
-const levelRetry = 5 * time.Minute
 
 // offer hands the Deliverer the intentions of a plan that was committed, and forgets those that it
 // is done with. Before the commit neither would be true.

@@ -32,7 +32,7 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 		return nil, false
 	}
 	d := &Delivery{
-		Intention: in, Now: now, GroupKey: g.Key, GroupLabels: g.Labels, RouteID: g.RouteID,
+		Intention: in, Now: now, GroupKey: g.Key, GroupLabels: g.Labels, RouteID: g.RouteID, Team: g.Team,
 		RouteLabels: g.RouteLabels, Repeat: g.Repeat, Told: sets,
 		Alerts: g.message(now, sets, c.spec.SendResolved), Oldest: g.oldestUntold(sets, told),
 	}
@@ -41,6 +41,9 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 		d.Suppressions = g.suppressions()
 	}
 	d.Action, d.Reason = actionFor(told, sets), reason
+	if told != nil {
+		d.ClosedThere, d.ClosedBy = told.ClosedThere, told.ClosedBy
+	}
 	if told != nil && reason != NotifyFirst {
 		d.Data = slices.Clone(told.Data)
 	}

@@ -21,6 +21,7 @@ func (e *Engine) sweep(now time.Time) {
 	e.sweepAlerts(now)
 	e.sweepSilences(now)
 	e.sweepTold(now)
+	e.sweepDead(now)
 	e.labels.age(now)
 }
 

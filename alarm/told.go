@@ -58,7 +58,11 @@ func (t *Told) after(key IntentionKey, at time.Time, sets ToldSets, data []byte)
 		open = t.Open
 	}
 	open = minus(union(open, sets.Firing), sets.Resolved)
-	return &Told{Key: key, At: at, Sets: sets, Open: open, Data: data}
+	next := &Told{Key: key, At: at, Sets: sets, Open: open, Data: data}
+	if t != nil && len(open) > 0 {
+		next.Acked = t.Acked
+	}
+	return next
 }
 
 // holds says whether the remote was told that the alert fires, and not yet that it ended.

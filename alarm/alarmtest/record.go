@@ -25,6 +25,7 @@ type alertBody struct {
 	Reports      []reportBody   `json:"reports,omitempty"`
 	FirstSeen    time.Time      `json:"firstSeen,omitzero"`
 	Fired        int            `json:"fired,omitempty"`
+	RaisedBy     string         `json:"raisedBy,omitempty"`
 }
 
 type reportBody struct {
@@ -149,7 +150,7 @@ func bodyOfAlert(a *alarm.Alert) alertBody {
 	b := alertBody{
 		Labels: a.Labels, Annotations: a.Annotations, GeneratorURL: a.GeneratorURL, State: word(a.State),
 		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(), Timeout: a.Timeout,
-		FirstSeen: a.FirstSeen.UTC(), Fired: a.Fired,
+		FirstSeen: a.FirstSeen.UTC(), Fired: a.Fired, RaisedBy: a.RaisedBy,
 	}
 	for _, r := range a.Reports {
 		b.Reports = append(b.Reports, reportBody{

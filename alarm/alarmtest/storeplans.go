@@ -36,12 +36,12 @@ func fullPlan() *alarm.Plan {
 		GeneratorURL: "http://prometheus/graph?g0.expr=up", State: alarm.Resolved,
 		StartsAt: at, EndsAt: at.Add(time.Minute), UpdatedAt: at.Add(time.Second), Timeout: true,
 		Reports:   []alarm.Report{report, {Source: "vmalert", State: alarm.Pending, StartsAt: at}},
-		FirstSeen: at.Add(-time.Hour), Fired: 3,
+		FirstSeen: at.Add(-time.Hour), Fired: 3, RaisedBy: "rollup",
 	})
 	b := alertOf(alarm.Alert{Labels: model.LabelSet{"alertname": "Flood"}, State: alarm.Pending})
 	group := &alarm.Group{
 		RouteID: `{}/{team="db"}/0`, Key: `{}/{team="db"}:{alertname="Fire"}`, Receiver: "db", Labels: model.LabelSet{"alertname": "Fire"},
-		Path: []string{"{}", `{team="db"}`}, RouteLabels: model.LabelSet{"priority": "{{ .x }}"},
+		Path: []string{"{}", `{team="db"}`}, RouteLabels: model.LabelSet{"priority": "{{ .x }}"}, Team: "db",
 		Wait: 30 * time.Second, Interval: 5 * time.Minute, Repeat: 4 * time.Hour,
 	}
 	key := func(n string) alarm.IntentionKey {
@@ -66,7 +66,7 @@ func fullPlan() *alarm.Plan {
 		Close: []alarm.Intention{intention(13, alarm.Close)},
 		Exclude: []alarm.Verdict{
 			{Fingerprint: a.Fingerprint(), At: at, Suppressions: []alarm.Suppression{
-				{Fingerprint: a.Fingerprint(), Reason: alarm.ReasonSilence, By: "6b1e", Rule: "r", Note: "n", Since: at, Until: at.Add(1)},
+				{Fingerprint: a.Fingerprint(), Reason: alarm.ReasonSilence, By: "6b1e", Root: "7c2f", Close: true, Rule: "r", Note: "n", Since: at, Until: at.Add(1)},
 				{Fingerprint: a.Fingerprint(), Reason: alarm.ReasonInhibition, By: b.Fingerprint().String()},
 			}},
 			{Fingerprint: b.Fingerprint(), At: at, Suppressions: []alarm.Suppression{
@@ -80,6 +80,7 @@ func fullPlan() *alarm.Plan {
 			{
 				Key: key("0"), At: at, Sets: alarm.ToldSets{Firing: []uint64{1, 1 << 63}, Resolved: []uint64{0, ^uint64(0)}},
 				Open: []uint64{5}, Data: []byte{0, 255, '"'},
+				Acked: alarm.Acked{At: at, By: "somebody"}, ClosedThere: at.Add(2), ClosedBy: "somebody else",
 			},
 			{Key: key("1"), At: at},
 		},

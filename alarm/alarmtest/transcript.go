@@ -36,6 +36,8 @@ var update = flag.Bool("update", false, "write what happened into the transcript
 //	fail SOURCE                     the source failed
 //	silence ID {MATCHERS} DUR       a silence from now on
 //	expire ID                       ends it
+//	closed RECEIVER INTEGRATION ALERT       somebody closed it there by hand (also: acknowledged)
+//	retry RECEIVER INTEGRATION ALERT        a dead letter is attempted again
 //	refuse N                        the next N deliveries end with an error
 //	store fails | store works       commits
 //	restart | reload NAME           as it says
@@ -161,6 +163,14 @@ func (st *stage) submit(verb string, args []string, line string) {
 		in.Snapshots = []alarm.Snapshot{s}
 	case "silence":
 		in.Silences = []*alarm.Silence{{ID: args[0], Matchers: matcher.MustParse(args[1]), StartsAt: now, EndsAt: now.Add(st.duration(args[2])), UpdatedAt: now}}
+	case "closed", "acknowledged", "retry":
+		require.Len(st.t, args, 3, line)
+		key := alarm.IntentionKey{Receiver: args[0], Integration: args[1], Group: st.alert(args[2]).Fingerprint().String()}
+		if verb == "retry" {
+			in.Dead = []alarm.DeadOrder{{Key: key}}
+		} else {
+			in.Remotes = []alarm.RemoteChange{{Key: key, Kind: alarm.RemoteKind(verb), At: now, By: "somebody"}}
+		}
 	case "expire":
 		silences, err := st.engine.Silences(context.Background())
 		require.NoError(st.t, err)

@@ -49,6 +49,8 @@ func (r *reader) alert(a *alarm.Alert) {
 			a.FirstSeen = r.time()
 		case "fired":
 			a.Fired = int(r.int())
+		case "raisedBy":
+			a.RaisedBy = r.shared()
 		default:
 			r.skip()
 		}
@@ -113,6 +115,10 @@ func (r *reader) suppression(s *alarm.Suppression) {
 			s.Reason = alarm.Reason(r.shared())
 		case "by":
 			s.By = r.shared()
+		case "root":
+			s.Root = r.shared()
+		case "close":
+			s.Close = r.bool()
 		case "rule":
 			s.Rule = r.shared()
 		case "note":
@@ -247,6 +253,14 @@ func (r *reader) told(t *alarm.Told) {
 			t.Open = r.hashes()
 		case "data":
 			t.Data = r.bytes()
+		case "ackedAt":
+			t.Acked.At = r.time()
+		case "ackedBy":
+			t.Acked.By = r.shared()
+		case "closedThere":
+			t.ClosedThere = r.time()
+		case "closedBy":
+			t.ClosedBy = r.shared()
 		default:
 			r.skip()
 		}

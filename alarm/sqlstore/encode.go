@@ -26,6 +26,7 @@ func appendAlert(b []byte, a *alarm.Alert) []byte {
 	}
 	b = appendTime(b, "firstSeen", a.FirstSeen)
 	b = appendInt(b, "fired", int64(a.Fired))
+	b = appendText(b, "raisedBy", a.RaisedBy)
 	return append(b, '}')
 }
 
@@ -69,6 +70,8 @@ func appendSuppression(b []byte, s *alarm.Suppression) []byte {
 	b = append(b, '{')
 	b = appendString(appendKey(b, "reason"), string(s.Reason))
 	b = appendString(appendKey(b, "by"), s.By)
+	b = appendText(b, "root", s.Root)
+	b = appendTrue(b, "close", s.Close)
 	b = appendText(b, "rule", s.Rule)
 	b = appendText(b, "note", s.Note)
 	b = appendTime(b, "since", s.Since)
@@ -132,6 +135,10 @@ func appendTold(b []byte, t *alarm.Told) []byte {
 	b = appendHashes(b, "resolved", t.Sets.Resolved)
 	b = appendHashes(b, "open", t.Open)
 	b = appendBytes(b, "data", t.Data)
+	b = appendTime(b, "ackedAt", t.Acked.At)
+	b = appendText(b, "ackedBy", t.Acked.By)
+	b = appendTime(b, "closedThere", t.ClosedThere)
+	b = appendText(b, "closedBy", t.ClosedBy)
 	return append(b, '}')
 }
 

@@ -1,0 +1,197 @@
+package alarm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// A DeadLetter is something that a level-triggered integration refused for good, or did not accept in
+// a day. It is not attempted again until somebody asks for it, the configuration changes, or something
+// else is to be said of the alert.
+type DeadLetter struct {
+	Key      IntentionKey
+	Action   Action
+	At       time.Time // when it was given up
+	Attempts int
+	Err      string
+	Labels   model.LabelSet // of the alert, if it was known
+
+	// Fallback is the receiver that is told instead, or empty.
+	Fallback string
+
+	// Discarded says that nobody wants to see it any more. It still keeps the same from being
+	// attempted again.
+	Discarded bool
+}
+
+// A DeadOrder is what somebody wants to be done with a dead letter.
+type DeadOrder struct {
+	Key IntentionKey
+
+	// Discard takes it off the list; without it the delivery is attempted again.
+	Discard bool
+}
+
+// deadPart is the part of the rows that hold dead letters.
+const deadPart = "dead"
+
+func deadKey(k IntentionKey) string {
+	return fmt.Sprintf("%q %q %q", k.Receiver, k.Integration, k.Group)
+}
+
+// DeadLetters lists what was given up, sorted by key, without what was discarded.
+func (e *Engine) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
+	if err := e.settle(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var all []DeadLetter
+	for _, d := range e.dead { // the order does not show: they are sorted below
+		if !d.Discarded {
+			all = append(all, *d)
+		}
+	}
+	slices.SortFunc(all, func(a, b DeadLetter) int { return compareKeys(a.Key, b.Key) })
+	return all, nil
+}
+
+// Revive attempts a dead letter again, or takes it off the list. It returns false if there is none.
+func (e *Engine) Revive(ctx context.Context, order DeadOrder) (bool, error) {
+	e.mu.RLock()
+	d := e.dead[order.Key]
+	known := d != nil && !d.Discarded
+	e.mu.RUnlock()
+	if !known {
+		return false, nil
+	}
+	return true, e.Submit(ctx, Input{Dead: []DeadOrder{order}})
+}
+
+// loadDead reads the dead letters out of the rows.
+func loadDead(rows []Row) map[IntentionKey]*DeadLetter {
+	dead := map[IntentionKey]*DeadLetter{}
+	for _, r := range rows {
+		if r.Part != deadPart {
+			continue
+		}
+		var d DeadLetter
+		if err := json.Unmarshal(r.Value, &d); err == nil { // written by us: else it is of no use
+			dead[d.Key] = &d
+		}
+	}
+	return dead
+}
+
+func (e *Engine) setDead(d *DeadLetter) {
+	value, err := json.Marshal(d)
+	if err != nil {
+		panic("alarm: a dead letter cannot be encoded: " + err.Error())
+	}
+	e.dead[d.Key] = d
+	e.keepRows([]Row{{Part: deadPart, Key: deadKey(d.Key), Value: value}})
+}
+
+func (e *Engine) dropDead(key IntentionKey) {
+	if e.dead[key] == nil {
+		return
+	}
+	delete(e.dead, key)
+	e.keepRows([]Row{{Part: deadPart, Key: deadKey(key)}})
+}
+
+// bury makes a dead letter of an intention that was given up, and has the fallback told.
+func (e *Engine) bury(now time.Time, c *channel, in *Intention, o Outcome) {
+	d := &DeadLetter{Key: c.key, Action: in.Action, At: o.At, Attempts: o.Attempts, Err: o.Err.Error()}
+	if rs := e.parts.Receiver(c.key.Receiver); rs != nil {
+		d.Fallback = rs.Fallback
+	}
+	for _, en := range c.group.members {
+		d.Labels = en.alert.Labels
+	}
+	e.setDead(d)
+	for _, en := range c.group.members {
+		e.joinFallback(now, en)
+	}
+}
+
+// joinFallback puts an alert that a receiver was not told of into the groups of its fallback.
+func (e *Engine) joinFallback(now time.Time, en *entry) {
+	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
+		for e.failsAt(spec.Receiver, en.fingerprint) {
+			rs := e.parts.Receiver(spec.Receiver)
+			if rs == nil || rs.Fallback == "" || e.parts.Receiver(rs.Fallback) == nil || en.alert.State != Firing {
+				break
+			}
+			next := *spec
+			next.RouteID, next.Key, next.Receiver = spec.RouteID+"\x00fallback", spec.Key+"/fallback", rs.Fallback
+			spec = &next
+			e.enter(now, en, e.groupFor(now, en, spec))
+			if lg := e.levelGroupFor(now, en, spec); lg != nil {
+				e.enter(now, en, lg)
+			}
+		}
+	}
+}
+
+// failsAt says whether something about the alert was given up at a receiver.
+func (e *Engine) failsAt(receiver string, fp model.Fingerprint) bool {
+	rs := e.parts.Receiver(receiver)
+	return rs != nil && slices.ContainsFunc(rs.Integrations, func(is IntegrationSpec) bool {
+		return is.Level && e.dead[IntentionKey{Receiver: receiver, Integration: is.Name, Group: fp.String()}] != nil
+	})
+}
+
+// obey carries out what somebody wants to be done with dead letters.
+func (e *Engine) obey(now time.Time, orders []DeadOrder) {
+	for _, o := range orders {
+		d := e.dead[o.Key]
+		if d == nil {
+			continue
+		}
+		verb := "retried"
+		if o.Discard {
+			verb = "discarded"
+			next := *d
+			next.Discarded = true
+			e.setDead(&next)
+		} else {
+			e.dropDead(o.Key)
+			for _, c := range e.channels[o.Key] {
+				e.touch(now, c.group)
+			}
+		}
+		e.plan.Events = append(e.plan.Events, Event{Kind: "dead letter", Name: o.Key.String(), Note: verb})
+	}
+}
+
+// reviveAll has everything attempted again that was given up, for the configuration is another.
+func (e *Engine) reviveAll() {
+	var keys []IntentionKey
+	for key := range e.dead {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, compareKeys)
+	for _, key := range keys {
+		e.dropDead(key)
+	}
+}
+
+// sweepDead forgets the letters of alerts that are long gone.
+func (e *Engine) sweepDead(now time.Time) {
+	var gone []IntentionKey
+	for key, d := range e.dead {
+		if len(e.channels[key]) == 0 && (d.Discarded || now.Sub(d.At) > e.opts.Retention) {
+			gone = append(gone, key)
+		}
+	}
+	slices.SortFunc(gone, compareKeys)
+	for _, key := range gone {
+		e.dropDead(key)
+	}
+}
