@@ -95,3 +95,21 @@ func countsInWords(total int, byName map[string]int) string {
 	}
 	return fmt.Sprintf("%d %s: %s", total, noun, strings.Join(parts, ", "))
 }
+
+// causesOf returns the alerts that withhold another, directly or as the first of a chain.
+func (e *Engine) causesOf(en *entry) []Reading {
+	var causes []model.Fingerprint
+	for _, s := range en.verdict.reasons() {
+		for _, text := range []string{s.By, s.Root} {
+			if fp, err := model.ParseFingerprint(text); err == nil && e.alerts[fp] != nil && fp != en.fingerprint {
+				causes = append(causes, fp)
+			}
+		}
+	}
+	slices.Sort(causes)
+	var readings []Reading
+	for _, fp := range slices.Compact(causes) {
+		readings = append(readings, e.alerts[fp].read())
+	}
+	return readings
+}

@@ -184,6 +184,10 @@ func (e *Engine) Explain(ctx context.Context, fp model.Fingerprint, from time.Ti
 	e.mu.RLock()
 	if en := e.alerts[fp]; en != nil {
 		x.Reading = en.read()
+		x.Causes = e.causesOf(en)
+		if total, byName := e.explains(fp); total > 0 {
+			x.Explains = byName
+		}
 		for _, g := range en.groups {
 			x.Groups = append(x.Groups, e.explainGroup(now, en, g))
 		}

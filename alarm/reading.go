@@ -68,7 +68,18 @@ type GroupReading struct {
 
 // An Explanation says everything about one alert: why it was told, or not.
 type Explanation struct {
+	// At is the instant of the past that it is about, or zero for now.
+	At time.Time
+
 	Reading Reading
+
+	// Causes are the alerts that its suppressions name, as they are now, sorted by fingerprint. In the
+	// past there are none: the suppressions' notes say who they were.
+	Causes []Reading
+
+	// Explains counts the alerts that it explains now, by name.
+	Explains map[string]int
+
 	Groups  []GroupExplanation // one for each group that it is in
 	History []Record           // what happened to it, oldest first
 }

@@ -42,6 +42,7 @@ var update = flag.Bool("update", false, "write what happened into the transcript
 //	store fails | store works       commits
 //	restart | reload NAME           as it says
 //	tick DUR                        lets time pass
+//	explain ALERT [at DUR]          says how it stands, or stood so long after the beginning
 //	show                            prints what is active, and why it is withheld
 //
 // An ALERT is Name or Name{label="value",...}. Run the tests with -update to write the files anew.
@@ -128,6 +129,8 @@ func (st *stage) do(line string) {
 		})
 	case "show":
 		st.show()
+	case "explain":
+		st.explain(args)
 	default:
 		st.submit(verb, args, line)
 	}
@@ -221,7 +224,7 @@ func (st *stage) start() {
 	offers := make(chan []alarm.Intention, 1000)
 	var err error
 	st.engine, err = alarm.NewEngine(alarm.EngineOptions{
-		Store: st.store, Build: st.build, Offer: func(in []alarm.Intention) { offers <- in },
+		Store: st.store, History: st.store, Build: st.build, Offer: func(in []alarm.Intention) { offers <- in },
 	})
 	require.NoError(st.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -316,6 +319,35 @@ func (st *stage) show() {
 	for _, line := range lines {
 		st.say("%s", line)
 	}
+}
+
+func (st *stage) explain(args []string) {
+	ctx, at := context.Background(), time.Now()
+	fp := st.alert(args[0]).Fingerprint()
+	var x *alarm.Explanation
+	var err error
+	if len(args) == 3 {
+		at = st.zero.Add(st.duration(args[2]))
+		x, err = st.engine.ExplainAt(ctx, fp, st.zero, at)
+	} else {
+		x, err = st.engine.Explain(ctx, fp, st.zero)
+	}
+	require.NoError(st.t, err)
+	when := at.Sub(st.zero).Round(time.Second)
+	if x == nil || x.Reading.Alert == nil {
+		st.say("explain  %s at %s: unknown", args[0], when)
+		return
+	}
+	line := fmt.Sprintf("explain  %s at %s: %s", args[0], when, x.Reading.Alert.State)
+	if v := x.Reading.Verdict; v != nil {
+		for _, s := range v.Suppressions {
+			line += fmt.Sprintf(" (%s %s)", s.Reason, s.By)
+		}
+	}
+	for _, g := range x.Groups {
+		line += fmt.Sprintf(" %s told %v", g.Group.Receiver, g.ToldAlert)
+	}
+	st.say("%s, %d records", line, len(x.History))
 }
 
 func (st *stage) say(format string, args ...any) {

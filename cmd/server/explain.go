@@ -17,21 +17,34 @@ import (
 type explainer interface {
 	Find(ctx context.Context, ms matcher.Matchers, limit int) ([]model.Fingerprint, error)
 	Explain(ctx context.Context, fp model.Fingerprint, from time.Time) (*alarm.Explanation, error)
+	ExplainAt(ctx context.Context, fp model.Fingerprint, from, at time.Time) (*alarm.Explanation, error)
 }
 
 // The answer of GET /api/v1/explain: one element for each alert that was asked for.
 type explanation struct {
 	Fingerprint string              `json:"fingerprint"`
+	At          time.Time           `json:"at,omitzero"` // the past instant that was asked for
 	Labels      model.LabelSet      `json:"labels,omitempty"`
 	State       string              `json:"state,omitempty"`
 	StartsAt    time.Time           `json:"startsAt,omitzero"`
 	Sources     []alarm.Report      `json:"sources"`
 	Withheld    []alarm.Suppression `json:"withheld"`
+	Causes      []explainedCause    `json:"causes,omitempty"`   // the alerts that Withheld names
+	Explains    map[string]int      `json:"explains,omitempty"` // how many alerts it explains, by name
 	Groups      []explainedGroup    `json:"groups"`
 	History     []explainedHistory  `json:"history"`
 }
 
+type explainedCause struct {
+	Fingerprint string              `json:"fingerprint"`
+	Labels      model.LabelSet      `json:"labels"`
+	State       string              `json:"state"`
+	StartsAt    time.Time           `json:"startsAt"`
+	Withheld    []alarm.Suppression `json:"withheld,omitempty"`
+}
+
 type explainedGroup struct {
+	Team       string              `json:"team,omitempty"`
 	Receiver   string              `json:"receiver"`
 	Path       []string            `json:"path"`
 	Key        string              `json:"key"`
@@ -83,6 +96,13 @@ func serveExplain(e explainer) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		var at time.Time
+		if s := r.FormValue("at"); s != "" {
+			if at, err = parseInstant(s); err != nil {
+				http.Error(w, "at: "+err.Error(), http.StatusBadRequest)
+				return
+			}
+		}
 		since := 24 * time.Hour
 		if s := r.FormValue("since"); s != "" {
 			d, err := model.ParseDuration(s)
@@ -94,7 +114,7 @@ func serveExplain(e explainer) http.Handler {
 		}
 		answer := make([]explanation, 0, len(fps))
 		for _, fp := range fps {
-			x, err := e.Explain(r.Context(), fp, time.Now().Add(-since))
+			x, err := explainAlert(r.Context(), e, fp, since, at)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
@@ -107,6 +127,14 @@ func serveExplain(e explainer) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		_ = json.NewEncoder(w).Encode(answer) // the client went away
 	})
+}
+
+// explainAlert asks about now, or about an instant of the past.
+func explainAlert(ctx context.Context, e explainer, fp model.Fingerprint, since time.Duration, at time.Time) (*alarm.Explanation, error) {
+	if at.IsZero() {
+		return e.Explain(ctx, fp, time.Now().Add(-since))
+	}
+	return e.ExplainAt(ctx, fp, at.Add(-since), at)
 }
 
 // explained lists the alerts that a request asks for.
@@ -130,7 +158,7 @@ func explained(r *http.Request, e explainer) ([]model.Fingerprint, error) {
 
 func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	out := explanation{
-		Fingerprint: fp.String(), Sources: []alarm.Report{}, Withheld: []alarm.Suppression{},
+		Fingerprint: fp.String(), At: x.At, Explains: x.Explains, Sources: []alarm.Report{}, Withheld: []alarm.Suppression{},
 		Groups: []explainedGroup{}, History: []explainedHistory{},
 	}
 	if a := x.Reading.Alert; a != nil {
@@ -139,6 +167,12 @@ func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	}
 	if v := x.Reading.Verdict; v != nil {
 		out.Withheld = append(out.Withheld, v.Suppressions...)
+	}
+	for _, c := range x.Causes {
+		out.Causes = append(out.Causes, explainedCause{
+			Fingerprint: c.Alert.Fingerprint().String(), Labels: c.Alert.Labels, State: c.Alert.State.String(),
+			StartsAt: c.Alert.StartsAt, Withheld: suppressionsOf(c.Verdict),
+		})
 	}
 	for _, g := range x.Groups {
 		out.Groups = append(out.Groups, toExplainedGroup(g))
@@ -152,9 +186,16 @@ func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	return out
 }
 
+func suppressionsOf(v *alarm.Verdict) []alarm.Suppression {
+	if v == nil {
+		return nil
+	}
+	return v.Suppressions
+}
+
 func toExplainedGroup(g alarm.GroupExplanation) explainedGroup {
 	out := explainedGroup{
-		Receiver: g.Group.Receiver, Path: g.Group.Path, Key: g.Group.Key, MutedBy: g.MutedBy,
+		Team: g.Group.Team, Receiver: g.Group.Receiver, Path: g.Group.Path, Key: g.Group.Key, MutedBy: g.MutedBy,
 		Wait: model.Duration(g.Group.Wait), Interval: model.Duration(g.Group.Interval), Repeat: model.Duration(g.Group.Repeat),
 		Failed: g.Failed, Level: g.Level, Silent: g.Silent, FirstFlush: g.State.Anchor, Told: []explainedTold{}, Intentions: []explainedOutgoing{}, ToldOfThis: g.ToldAlert,
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +24,16 @@ func addExplain(app *kingpin.Application, commands map[string]func(context.Conte
 	c := &client{stdout: stdout}
 	addClientFlags(cmd, c)
 	since := cmd.Flag("since", "How far back the history goes.").Default("24h").String()
+	at := cmd.Flag("at", "An instant of the past to explain, such as 2027-01-01T03:00Z, as far as history goes back. Defaults to now.").String()
 	args := cmd.Arg("matcher", `A matcher such as alertname="X", a comma list, a bare alert name, or a fingerprint.`).Required().Strings()
 	commands[cmd.FullCommand()] = func(ctx context.Context) error {
 		query := url.Values{"since": {*since}}
+		if *at != "" {
+			if _, err := parseInstant(*at); err != nil {
+				return &usageError{"--at: " + err.Error()}
+			}
+			query.Set("at", *at)
+		}
 		if len(*args) == 1 && fingerprintForm.MatchString((*args)[0]) {
 			query.Set("fingerprint", (*args)[0])
 		} else {
@@ -60,19 +69,32 @@ func printExplanation(w io.Writer, x explanation) {
 	if x.State != "" {
 		fmt.Fprintf(w, " %s since %s", x.State, clock(x.StartsAt))
 	}
+	if !x.At.IsZero() {
+		fmt.Fprintf(w, ", as it stood at %s", clock(x.At))
+	}
 	fmt.Fprintln(w)
 	for _, r := range x.Sources {
 		fmt.Fprintf(w, "  source    %s says %s since %s, last at %s\n", plain(r.Source), r.State, clock(r.StartsAt), clock(r.UpdatedAt))
 	}
 	for _, s := range x.Withheld {
 		fmt.Fprintf(w, "  withheld  %s by %s", s.Reason, plain(s.By))
-		if s.Note != "" {
-			fmt.Fprintf(w, " (%s)", plain(s.Note))
+		if s.Rule != "" {
+			fmt.Fprintf(w, ", rule %s", plain(s.Rule))
 		}
+		fmt.Fprint(w, alsoNote(s.Note))
 		if !s.Until.IsZero() {
 			fmt.Fprintf(w, " until %s", clock(s.Until))
 		}
 		fmt.Fprintln(w)
+	}
+	for _, c := range x.Causes {
+		fmt.Fprintf(w, "  cause     %s %s %s since %s\n", c.Fingerprint, plain(c.Labels.String()), c.State, clock(c.StartsAt))
+		for _, s := range c.Withheld {
+			fmt.Fprintf(w, "            is itself withheld: %s by %s%s\n", s.Reason, plain(s.By), alsoNote(s.Note))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.Explains)) {
+		fmt.Fprintf(w, "  explains  %d %s\n", x.Explains[name], plain(name))
 	}
 	for _, g := range x.Groups {
 		printGroup(w, g)
@@ -83,11 +105,23 @@ func printExplanation(w io.Writer, x explanation) {
 	}
 }
 
+func alsoNote(note string) string {
+	if note == "" {
+		return ""
+	}
+	return " (" + plain(note) + ")"
+}
+
 func printGroup(w io.Writer, g explainedGroup) {
 	path := plain(strings.Join(g.Path, " / ")) + " -> " + plain(g.Receiver)
+	if g.Team != "" {
+		path += " (team " + plain(g.Team) + ")"
+	}
 	switch {
 	case g.Level:
 		fmt.Fprintf(w, "  route     %s (told of this alert alone, at once)\n", path)
+	case g.FirstFlush.IsZero():
+		fmt.Fprintf(w, "  route     %s, by the configuration of now\n", path)
 	case g.Silent:
 		fmt.Fprintf(w, "  route     %s (has nothing that would be told of groups)\n", path)
 	default:
