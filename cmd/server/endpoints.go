@@ -63,9 +63,19 @@ func (s *server) handler(listeners []net.Listener, w *watcher) (http.Handler, er
 		return nil, err
 	}
 	return handlers{
-		prefix: prefix, v2: v2, explain: serveExplain(s.engine), page: page,
+		prefix: prefix, v2: v2, own: s.ownAPI(), page: page,
 		metrics: s.registry, pprof: s.flags.pprof, ready: s.ready, reload: w.Reload,
 	}.mux(), nil
+}
+
+// ownAPI is what is there beside Alertmanager's API.
+func (s *server) ownAPI() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET explain":               serveExplain(s.engine),
+		"GET dead-letters":          serveDeadLetters(s.engine),
+		"POST dead-letters/retry":   orderDeadLetter(s.engine, false),
+		"POST dead-letters/discard": orderDeadLetter(s.engine, true),
+	}
 }
 
 func (s *server) routePrefix() (string, error) {

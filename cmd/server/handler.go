@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +16,7 @@ import (
 type handlers struct {
 	prefix  string
 	v2      http.Handler // everything below /api/
-	explain http.Handler
+	own     map[string]http.Handler // tocsin's own API, by method and path below /api/v1/
 	page    http.Handler
 	metrics prometheus.Gatherer
 	pprof   bool
@@ -31,7 +32,11 @@ func (h handlers) mux() http.Handler {
 	mux.HandleFunc(p+"/-/ready", h.serveReady)
 	mux.HandleFunc(p+"/-/reload", h.serveReload)
 	mux.Handle("GET "+p+"/metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
-	mux.Handle("GET "+p+"/api/v1/explain", h.explain)
+	sameOrigin := http.NewCrossOriginProtection()
+	for pattern, handler := range h.own { // the order does not matter to a mux
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+p+"/api/v1/"+path, sameOrigin.Handler(handler))
+	}
 	mux.Handle(p+"/api/", h.v2)
 	mux.Handle(p+"/", h.page)
 	if p != "" {
