@@ -95,6 +95,7 @@ type Deliverer struct {
 	limits    map[endpoint]*limit
 	open      map[int64]alarm.Intention // offered, outcome not stored
 	inbox     []alarm.Intention         // offered, not yet seen by Run
+	progress  time.Time                 // when an attempt last ended
 	ended     bool
 }
 
@@ -113,7 +114,7 @@ func New(out Outbox, receivers Receivers, opts Options) (*Deliverer, error) {
 		limits: map[endpoint]*limit{},
 		open:   map[int64]alarm.Intention{},
 	}
-	if d.metrics, err = newMetrics(opts, d.depths); err != nil {
+	if d.metrics, err = newMetrics(opts, d.Depths); err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	return d, d.Replace(receivers)
@@ -192,6 +193,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		case r := <-results:
 			running--
 			fatal = r.fatal
+			d.progressed(time.Now())
 			agenda.settle(r)
 		}
 	}
@@ -223,6 +225,12 @@ func (a *agenda) settle(r result) {
 	} else {
 		a.retry(r.job, r.again)
 	}
+}
+
+func (d *Deliverer) progressed(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress = now
 }
 
 // take empties the inbox.

@@ -435,3 +435,20 @@ func TestDelivererSurvivesAPanic(t *testing.T) {
 		assert.NoError(t, s.end())
 	})
 }
+
+// The outbox moves as long as attempts end, however they end, and stands still if none does.
+func TestDelivererMoving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recv := notifytest.NewReceiver(t)
+		in := alarm.Intention{ID: 1, Key: alarm.IntentionKey{Receiver: "r", Integration: "webhook[0]", Group: "g"}, At: time.Now(), Deadline: time.Now().Add(24 * time.Hour)}
+		d, err := notify.New(notifytest.NewOutbox(t), notify.Receivers{"r": {{Name: "webhook[0]", Receiver: recv}}}, notify.Options{})
+		require.NoError(t, err)
+		require.NoError(t, d.Moving(time.Now()), "nothing waits")
+		d.Offer([]alarm.Intention{in})
+		time.Sleep(time.Minute)
+		require.NoError(t, d.Moving(time.Now()), "it has only just begun")
+		time.Sleep(5 * time.Minute)
+		require.ErrorContains(t, d.Moving(time.Now()), "1 deliveries wait", "nobody runs it")
+		assert.Equal(t, []notify.Depth{{Receiver: "r", Open: 1, Age: 6 * time.Minute}}, d.Depths())
+	})
+}

@@ -1,47 +1,72 @@
 package notify
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A depth is what waits in the outbox for one receiver.
-type depth struct {
-	receiver string
-	open     int
-	age      time.Duration // of the oldest
+// A Depth is what waits in the outbox for one receiver.
+type Depth struct {
+	Receiver string
+	Open     int           // intentions whose outcome is not stored yet
+	Age      time.Duration // of the oldest of them
 }
 
-// depths returns what waits for each receiver of the configuration, sorted by name.
-func (d *Deliverer) depths() []depth {
+// Depths returns what waits for each receiver of the configuration, sorted by name.
+func (d *Deliverer) Depths() []Depth {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	open := map[string]depth{}
+	open := map[string]Depth{}
 	for _, in := range d.open {
 		of := open[in.Key.Receiver]
-		of.open++
-		of.age = max(of.age, now.Sub(in.At))
+		of.Open++
+		of.Age = max(of.Age, now.Sub(in.At))
 		open[in.Key.Receiver] = of
 	}
-	var all []depth
+	var all []Depth
 	for _, name := range d.receivers.names() {
 		of := open[name]
-		of.receiver = name
+		of.Receiver = name
 		all = append(all, of)
 	}
 	return all
 }
 
+// stall is how long nothing may end, while something waits, before the outbox counts as standing still.
+// It is longer than any attempt and any delay between two.
+const stall = 5 * time.Minute
+
+// Moving returns an error if deliveries wait and for some minutes no attempt at any has ended: not if a
+// remote refuses, but if nobody asks it.
+func (d *Deliverer) Moving(now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	since := now
+	for _, in := range d.open { // the order does not show: the oldest counts
+		if in.At.Before(since) {
+			since = in.At
+		}
+	}
+	if d.progress.After(since) {
+		since = d.progress
+	}
+	if now.Sub(since) < stall {
+		return nil
+	}
+	return fmt.Errorf("%d deliveries wait, and since %s no attempt has ended", len(d.open), since.UTC().Format(time.RFC3339))
+}
+
 // A depthCollector asks for the depths when it is scraped.
 type depthCollector struct {
-	depths func() []depth
+	depths func() []Depth
 	open   *prometheus.Desc
 	age    *prometheus.Desc
 }
 
-func newDepthCollector(depths func() []depth) *depthCollector {
+func newDepthCollector(depths func() []Depth) *depthCollector {
 	return &depthCollector{
 		depths: depths,
 		open: prometheus.NewDesc("tocsin_outbox_depth",
@@ -60,7 +85,7 @@ func (c *depthCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect sends both gauges for each receiver.
 func (c *depthCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range c.depths() {
-		ch <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, float64(d.open), d.receiver)
-		ch <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, d.age.Seconds(), d.receiver)
+		ch <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, float64(d.Open), d.Receiver)
+		ch <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, d.Age.Seconds(), d.Receiver)
 	}
 }

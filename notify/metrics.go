@@ -76,7 +76,7 @@ type metrics struct {
 	requestLatency *prometheus.HistogramVec
 }
 
-func newMetrics(opts Options, depths func() []depth) (*metrics, error) {
+func newMetrics(opts Options, depths func() []Depth) (*metrics, error) {
 	labels := []string{"integration"}
 	if opts.ReceiverNames {
 		labels = append(labels, "receiver_name")

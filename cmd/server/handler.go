@@ -15,7 +15,7 @@ import (
 // handlers are what the endpoints need.
 type handlers struct {
 	prefix  string
-	v2      http.Handler // everything below /api/
+	v2      http.Handler            // everything below /api/
 	own     map[string]http.Handler // tocsin's own API, by method and path below /api/v1/
 	page    http.Handler
 	metrics prometheus.Gatherer
