@@ -5,6 +5,7 @@ BENCHSTAT     = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 LISTEN   ?= 127.0.0.1:9093
+HISTORIES ?= 10000
 FUZZTIME ?= 30s
 
 VERSION  = github.com/prometheus/common/version
@@ -13,7 +14,7 @@ LDFLAGS  = -X $(VERSION).Version=$(or $(call GIT,describe --tags --always --dirt
            -X $(VERSION).Revision=$(or $(call GIT,rev-parse HEAD),unknown) \
            -X $(VERSION).Branch=$(or $(call GIT,rev-parse --abbrev-ref HEAD),unknown)
 
-.PHONY: build run demo test lint fmt compat fuzz bench bench-accept bench-peer vuln clean help
+.PHONY: build run demo test lint fmt compat torture fuzz bench bench-accept bench-peer vuln clean help
 
 build: ## the binary, bin/tocsin
 	go build -ldflags '$(LDFLAGS)' -o bin/tocsin ./cmd/tocsin
@@ -44,6 +45,9 @@ fmt: ## formats all files as lint wants them
 # are left out need processes that gossip.
 compat: ## Alertmanager's acceptance suite against our binary; a part of test
 	go test -count=1 -v -run '^TestCompat$$' ./cmd/tocsin
+
+torture: ## random histories that no run had before, HISTORIES of them; one that fails is made as short as can be
+	TOCSIN_TORTURE=$(HISTORIES) go test -count=1 -timeout 24h -run '^TestRandomHistories$$' ./alarm
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

@@ -102,7 +102,8 @@ type Outcome struct {
 	// judged again at its next flush.
 	Err error
 
-	// Uncertain says that the remote may have accepted it although Err is not nil.
+	// Uncertain says that the remote may have accepted it although Err is not nil, or that it may have
+	// accepted an earlier attempt although nothing is left to say now.
 	Uncertain bool
 
 	// Unsent says that there was nothing left to say.

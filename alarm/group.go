@@ -81,10 +81,10 @@ func (g *group) owedAt(told map[IntentionKey]*Told) time.Time {
 	var due time.Time
 	owed := func(en *entry, stray bool) {
 		if !slices.ContainsFunc(g.channels, func(c *channel) bool {
-			if held := told[c.key].holds(en.hash); held || stray {
-				return held && en.alert.State != Firing
+			if en.alert.State != Firing {
+				return told[c.key].holds(en.hash)
 			}
-			return en.alert.State == Firing && !en.verdict.Withheld()
+			return !stray && !en.verdict.Withheld() && !told[c.key].names(en.hash)
 		}) {
 			return
 		}

@@ -27,12 +27,58 @@ func (e *Engine) settleOutcomes(now time.Time, outcomes []Outcome) {
 			e.noteTellings(o)
 			e.setTold(e.told[o.Key].after(o.Key, o.At, o.Told, o.Data))
 		}
+		if in != nil && in.ID == o.ID && (o.Uncertain || in.Uncertain) {
+			e.presume(now, o, in)
+		}
 		if o.Err == nil && !o.Unsent {
 			e.keepStrays(now, o.Key) // a reload may have led what was told elsewhere meanwhile
+			e.oweEnds(now, o)
 		}
 		for _, c := range slices.Clone(e.channels[o.Key]) { // a group may end meanwhile
 			e.settleChannel(now, c, o)
 		}
+	}
+}
+
+// presume counts as open whatever a remote may have been told to fire by an attempt that broke off: an
+// end that nobody waits for does no harm, one that is missing does. What the remote was told since is
+// known; if it was told nothing since, what fires is told again.
+func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
+	var maybe []uint64
+	for _, c := range e.channels[o.Key] {
+		for _, en := range c.group.members {
+			if en.alert.State == Firing || !en.ended.Before(in.At) {
+				maybe = append(maybe, en.hash)
+			}
+		}
+	}
+	next := Told{Key: o.Key, At: o.At}
+	if t := e.told[o.Key]; t != nil {
+		next = *t
+	}
+	next.Open = union(next.Open, maybe)
+	if o.Err == nil && !o.Unsent {
+		next.Open = minus(next.Open, o.Told.Resolved)
+	} else {
+		next.Sets = ToldSets{}
+		for _, c := range e.channels[o.Key] {
+			e.touch(now, c.group)
+		}
+	}
+	e.setTold(&next)
+}
+
+// oweEnds sees to it that what was told to fire and has ended meanwhile is told to have ended: after a
+// crash nobody else remembers that it is owed.
+func (e *Engine) oweEnds(now time.Time, o Outcome) {
+	if !slices.ContainsFunc(o.Told.Firing, func(hash uint64) bool {
+		en := e.byHash[hash]
+		return en != nil && en.alert.State != Firing
+	}) {
+		return
+	}
+	for _, c := range e.channels[o.Key] {
+		e.touch(now, c.group)
 	}
 }
 

@@ -74,6 +74,15 @@ func (t *Told) holds(hash uint64) bool {
 	return found
 }
 
+// names says whether the last notification said that the alert fires.
+func (t *Told) names(hash uint64) bool {
+	if t == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(t.Sets.Firing, hash)
+	return found
+}
+
 // idle says that nothing is open at the remote and nothing would be said differently if it were
 // forgotten.
 func (t *Told) idle() bool { return len(t.Open) == 0 && len(t.Sets.Firing) == 0 }

@@ -47,7 +47,7 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 	delivery, err := d.attempt(ctx, start, j, in)
 	now := time.Now()
 	if delivery == nil && err == nil {
-		o.Unsent = true
+		o.Unsent, o.Uncertain = true, j.Uncertain
 		return d.conclude(ctx, j, o, time.Time{})
 	}
 	d.metrics.attempted(j, now.Sub(start), err)
