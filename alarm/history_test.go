@@ -121,12 +121,12 @@ type world struct {
 	failing bool      // the store
 	trouble time.Time // when it last changed, or the engine was restarted
 
-	mu         sync.Mutex // guards the fields below
-	remote     *rand.Rand // what the remote does
-	refuse     float64    // the share of deliveries that the remote refuses
+	mu         sync.Mutex                                        // guards the fields below
+	remote     *rand.Rand                                        // what the remote does
+	refuse     float64                                           // the share of deliveries that the remote refuses
 	open       map[alarm.IntentionKey]map[model.Fingerprint]bool // a remote tells groups apart
-	pushed     map[model.Fingerprint]alarm.Alert // what the sender says to fire
-	pulled     map[model.Fingerprint]alarm.Alert // what the pulled source says to fire
+	pushed     map[model.Fingerprint]alarm.Alert                 // what the sender says to fire
+	pulled     map[model.Fingerprint]alarm.Alert                 // what the pulled source says to fire
 	deliveries []string
 }
 
