@@ -16,11 +16,12 @@ const (
 	RemoteUnacknowledged RemoteKind = "unacknowledged"
 
 	// RemoteClosed means that it is to be opened again, for it still fires: whoever reports it has
-	// decided that already.
-	RemoteClosed RemoteKind = "closed"
+	// decided that already. RemoteLeftClosed means that it is not.
+	RemoteClosed     RemoteKind = "closed"
+	RemoteLeftClosed RemoteKind = "left closed"
 )
 
-// A RemoteChange is what somebody did at a level-triggered remote to what we opened there.
+// A RemoteChange is what somebody did at a remote to what we opened there.
 type RemoteChange struct {
 	Key  IntentionKey
 	Kind RemoteKind
@@ -28,15 +29,17 @@ type RemoteChange struct {
 	By   string // who did it, if the remote says so
 }
 
-// A Standing is how one alert stands at a level-triggered integration, as far as we know.
+// A Standing is how one alert, or one group, stands at an integration, as far as we know.
 type Standing struct {
 	Key    IntentionKey
-	Alert  *Alert    // as it is now; nil if nobody knows it any more
-	Wanted bool      // it fires, and nothing withholds it
+	Alert  *Alert    // as it is now; nil for a group, or if nobody knows it any more
+	Wanted bool      // something fires, and nothing withholds it
 	Open   bool      // the remote was told that it fires, and not yet that it ended
 	Told   time.Time // when the remote last accepted something
 	Busy   bool      // something is on its way there
+	Data   []byte    // what the receiver keeps of it
 	Acked  Acked     // somebody acknowledged it there
+	Closed bool      // somebody closed it there, and it is left so
 	Dead   bool      // what was to be told was refused for good
 }
 
@@ -46,7 +49,7 @@ type Acked struct {
 	By string
 }
 
-// Standings lists what a level-triggered integration has open, or is to have, sorted by key.
+// Standings lists what an integration has open, or is to have, sorted by key.
 func (e *Engine) Standings(ctx context.Context, receiver, integration string) ([]Standing, error) {
 	if err := e.settle(ctx); err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func (e *Engine) Standings(ctx context.Context, receiver, integration string) ([
 	defer e.mu.RUnlock()
 	var all []Standing
 	for key, channels := range e.channels { // the order does not show: they are sorted below
-		if key.Receiver != receiver || key.Integration != integration || !channels[0].spec.Level {
+		if key.Receiver != receiver || key.Integration != integration {
 			continue
 		}
 		all = append(all, e.standing(key, channels[0].group))
@@ -66,12 +69,15 @@ func (e *Engine) Standings(ctx context.Context, receiver, integration string) ([
 
 func (e *Engine) standing(key IntentionKey, g *group) Standing {
 	s := Standing{Key: key, Busy: e.open[key] != nil, Dead: e.dead[key] != nil}
-	for _, en := range g.members { // a level group has one
-		s.Alert = en.alert
-		s.Wanted = en.alert.State == Firing && !en.verdict.Withheld()
+	for _, en := range g.members { // the order does not show: one is enough
+		if g.level {
+			s.Alert = en.alert
+		}
+		s.Wanted = s.Wanted || en.alert.State == Firing && !en.verdict.Withheld()
 	}
 	if t := e.told[key]; t != nil {
 		s.Open, s.Told, s.Acked = len(t.Open) > 0, t.At, t.Acked
+		s.Data, s.Closed = t.Data, s.Open && !t.ClosedThere.IsZero()
 	}
 	return s
 }
@@ -98,6 +104,11 @@ func (e *Engine) takeRemotes(now time.Time, changes []RemoteChange) {
 		case RemoteClosed:
 			next.Open, next.Sets, next.Acked, next.ClosedThere = nil, ToldSets{}, Acked{}, c.At
 			next.ClosedBy = c.By
+		case RemoteLeftClosed:
+			if !t.ClosedThere.IsZero() {
+				continue
+			}
+			next.Acked, next.ClosedThere, next.ClosedBy = Acked{}, c.At, c.By
 		}
 		e.setTold(&next)
 		e.plan.Events = append(e.plan.Events, Event{Kind: "remote", Name: c.Key.String(), Note: c.note()})
