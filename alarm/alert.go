@@ -48,6 +48,8 @@ func (s *State) UnmarshalText(text []byte) error {
 // An Alert is one condition that is, or was, true. Its identity is the fingerprint of its labels.
 // An Alert and its maps are never modified once somebody else has seen them.
 type Alert struct {
+	fingerprint model.Fingerprint // first, for readers want it beside the next few
+
 	Labels       model.LabelSet
 	Annotations  model.LabelSet
 	GeneratorURL string
@@ -76,7 +78,9 @@ type Alert struct {
 	FirstSeen time.Time
 	Fired     int
 
-	fingerprint model.Fingerprint
+	// Counts are what else is counted. Nil while there is nothing but FirstSeen and Fired; see
+	// [Alert.Occurrences], which has all of it.
+	Counts *Counts
 }
 
 // A Report is what one source says of one alert.

@@ -151,10 +151,10 @@ const rewordEvery = time.Hour
 // worthWriting says whether a change is stored now, or with the next that matters.
 func (e *Engine) worthWriting(now time.Time, c Change) bool {
 	en := e.alerts[c.Alert.Fingerprint()]
-	if c.Kind == Reworded && now.Sub(en.written) < rewordEvery {
+	if c.Kind == Reworded && now.Sub(time.Unix(0, en.written)) < rewordEvery {
 		return false
 	}
-	en.written = now
+	en.written = now.UnixNano()
 	return true
 }
 
@@ -176,7 +176,8 @@ func (e *Engine) follow(now time.Time, c Change) bool {
 	en.alert = c.Alert
 	if c.Alert.State != Firing {
 		if en.ended.IsZero() {
-			en.ended, en.unheard = now, en.verdict.reasons()
+			en.ended = now
+			en.keepUnheard(en.verdict.reasons())
 		}
 		for _, g := range en.groups {
 			e.touch(now, g)
@@ -184,7 +185,8 @@ func (e *Engine) follow(now time.Time, c Change) bool {
 		e.release(en)
 		return true
 	}
-	en.ended, en.unheard = time.Time{}, nil
+	en.ended = time.Time{}
+	en.keepUnheard(nil)
 	e.join(now, en)
 	return true
 }
@@ -193,6 +195,7 @@ func (e *Engine) remember(en *entry) {
 	e.alerts[en.fingerprint] = en
 	e.byHash[en.hash] = en
 	e.labels.add(en)
+	e.order.drop()
 }
 
 func (e *Engine) forget(en *entry) {
@@ -200,6 +203,7 @@ func (e *Engine) forget(en *entry) {
 	delete(e.alerts, en.fingerprint)
 	delete(e.byHash, en.hash)
 	e.labels.remove(en, e.alerts)
+	e.order.drop()
 }
 
 // endUnseen takes in the end of an alert that is not known, if a remote was told that it fires: a

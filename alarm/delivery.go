@@ -84,6 +84,10 @@ type Delivery struct {
 
 	// Oldest is the StartsAt of the oldest alert that it tells as firing for the first time, or zero.
 	Oldest time.Time
+
+	// Notes are for people: that a cause explains it, that it flaps, that it was opened again and why.
+	// Receivers that keep notes add each as one.
+	Notes []string
 }
 
 // ToldSets are the alerts of one notification, as sorted hashes (see [Hash]).

@@ -74,6 +74,7 @@ type Engine struct {
 	alerts   map[model.Fingerprint]*entry
 	byHash   map[uint64]*entry // the same, as notification logs name them
 	labels   labelIndex        // the same, as those who read ask for them
+	order    kept[*entry]      // the same, by fingerprint
 	silences map[string]*Silence
 	told     map[IntentionKey]*Told
 	rows     map[rowKey][]byte
@@ -81,6 +82,8 @@ type Engine struct {
 	channels map[IntentionKey][]*channel
 	open     map[IntentionKey]*Intention
 	retired  map[IntentionKey]*Group // what groups of orphaned keys looked like
+
+	groupOrder kept[*group] // those of groups that readers are shown, in Alertmanager's order
 
 	// The fields below belong to Run's goroutine.
 	flushes      flushQueue

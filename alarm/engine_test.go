@@ -78,7 +78,7 @@ func build(root route.Route, intervals map[string][]timeinterval.TimeInterval, r
 			Cause:  matcher.MustParse(`alertname="ClusterDown"`),
 			Impact: matcher.MustParse(`alertname!="ClusterDown"`),
 			On:     []depgraph.Pair{depgraph.Same("cluster")},
-		}})
+		}}, depgraph.Options{})
 		if err != nil {
 			return alarm.Parts{}, err
 		}

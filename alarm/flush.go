@@ -40,8 +40,8 @@ func (e *Engine) flush(now time.Time, g *group) {
 	g.dirty, g.muted = false, false
 	e.metrics.countWithheld(g)
 	for _, en := range g.members {
-		if len(en.unheard) > 0 {
-			en.unheard = e.inForce(now, en.unheard)
+		if unheard := en.unheard(); len(unheard) > 0 {
+			en.keepUnheard(e.inForce(now, unheard))
 		}
 	}
 	for _, c := range g.channels {

@@ -18,7 +18,11 @@ type group struct {
 	flushed  time.Time                    // the last flush since the start, or zero
 	members  map[model.Fingerprint]*entry // that routes lead here
 	strays   map[model.Fingerprint]*entry // that were told here, and no route leads here any more
+	order    kept[*entry]                 // the members, as messages list them
 	channels []*channel
+
+	alone     [1]*group // itself, for the entries that are in no other
+	receivers []string  // of the member that was routed here last: mostly those of all
 
 	dirty bool // something changed since the last flush
 	muted bool // by a time interval, at the last flush
@@ -43,6 +47,18 @@ type channel struct {
 	waiting bool      // a flush fell due while an intention was open
 	doubt   bool      // the remote may know more than we recorded
 	failed  *Failure  // what became of the last intention, if it was given up
+}
+
+// receiversOf returns the receivers of the routes that a member matches: the same slice for all members
+// that match the same, as most do.
+func (g *group) receiversOf(specs []*Group) []string {
+	if !slices.EqualFunc(g.receivers, specs, func(name string, spec *Group) bool { return name == spec.Receiver }) {
+		g.receivers = make([]string, 0, len(specs))
+		for _, spec := range specs {
+			g.receivers = append(g.receivers, spec.Receiver)
+		}
+	}
+	return g.receivers
 }
 
 // tick returns the first flush that is due at or after t: never before the group's first one, then
@@ -111,7 +127,7 @@ func (g *group) sets(c *channel, told *Told) ToldSets {
 	for _, en := range g.members {
 		switch {
 		case en.alert.State != Firing:
-			if told.holds(en.hash) || (len(en.unheard) == 0 && !en.verdict.Withheld() && en.ended.After(c.flushed)) {
+			if told.holds(en.hash) || (len(en.unheard()) == 0 && !en.verdict.Withheld() && en.ended.After(c.flushed)) {
 				s.Resolved = append(s.Resolved, en.hash)
 			}
 		case !en.verdict.Withheld():

@@ -14,10 +14,13 @@ func (e *Engine) join(now time.Time, en *entry) {
 	}
 	specs := e.parts.Router.Route(en.alert.Labels)
 	levels := map[string]bool{}
-	en.receivers = make([]string, 0, len(specs))
-	for _, spec := range specs {
-		en.receivers = append(en.receivers, spec.Receiver)
-		e.enter(now, en, e.groupFor(now, en, spec))
+	en.receivers = nil
+	for i, spec := range specs {
+		g := e.groupFor(now, en, spec)
+		if i == 0 {
+			en.receivers = g.receiversOf(specs)
+		}
+		e.enter(now, en, g)
 		if !levels[spec.Receiver] {
 			levels[spec.Receiver] = true
 			if lg := e.levelGroupFor(now, en, spec); lg != nil {
@@ -32,7 +35,10 @@ func (e *Engine) join(now time.Time, en *entry) {
 
 func (e *Engine) enter(now time.Time, en *entry, g *group) {
 	delete(g.strays, en.fingerprint)
-	g.members[en.fingerprint] = en
+	if g.members[en.fingerprint] != en {
+		g.members[en.fingerprint] = en
+		g.order.drop()
+	}
 	e.note(now, en, g)
 }
 
@@ -44,7 +50,7 @@ func (e *Engine) stray(now time.Time, en *entry, g *group) {
 
 func (e *Engine) note(now time.Time, en *entry, g *group) {
 	if !en.isIn(g) {
-		en.groups = append(en.groups, g)
+		en.enter(g)
 	}
 	e.touch(now, g)
 }
@@ -115,6 +121,7 @@ func (e *Engine) addGroup(s GroupState, level bool) *group {
 		}
 	}
 	e.groups[g.id] = g
+	e.groupOrder.drop()
 	return g
 }
 
@@ -133,6 +140,7 @@ func (e *Engine) leave(g *group) {
 	for fp, en := range g.members {
 		if g.settled(en, false, e.told) {
 			delete(g.members, fp)
+			g.order.drop()
 			e.part(en, g)
 		}
 	}
@@ -148,7 +156,7 @@ func (e *Engine) leave(g *group) {
 }
 
 func (e *Engine) part(en *entry, g *group) {
-	en.groups = slices.DeleteFunc(en.groups, func(o *group) bool { return o == g })
+	en.leave(g)
 	e.release(en)
 }
 
@@ -162,6 +170,7 @@ func (e *Engine) release(en *entry) {
 func (e *Engine) endGroup(g *group) {
 	e.flushes.set(g, time.Time{})
 	delete(e.groups, g.id)
+	e.groupOrder.drop()
 	for _, c := range g.channels {
 		rest := slices.DeleteFunc(e.channels[c.key], func(o *channel) bool { return o == c })
 		if len(rest) > 0 {

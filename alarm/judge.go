@@ -173,14 +173,11 @@ func (e *Engine) keepReasons(n int, j Judgement, touched map[model.Fingerprint]b
 		given := reasons[:k:k]
 		reasons = reasons[k:]
 		en := e.alerts[fp]
-		if en == nil || (en.reasons == nil && k == 0) {
+		if en == nil || (en.reasons() == nil && k == 0) {
 			continue
 		}
-		if en.reasons == nil {
-			en.reasons = make([][]Suppression, len(e.parts.Suppressors))
-		}
-		if !sameSuppressions(en.reasons[n], given) {
-			en.reasons[n] = given
+		if !sameSuppressions(en.reasonsOf(n), given) {
+			en.keepReasons(n, len(e.parts.Suppressors), given)
 			touched[fp] = true
 		}
 	}
@@ -190,7 +187,7 @@ func (e *Engine) keepReasons(n int, j Judgement, touched map[model.Fingerprint]b
 func (e *Engine) reverdict(now time.Time, touched map[model.Fingerprint]bool) {
 	for _, fp := range sortedFingerprints(touched) {
 		en := e.alerts[fp]
-		all := en.says(len(en.reasons))
+		all := en.says(len(en.reasons()))
 		before := en.verdict.reasons()
 		if sameSuppressions(before, all) {
 			continue

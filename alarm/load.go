@@ -42,6 +42,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	e.byHash = make(map[uint64]*entry, len(s.Alerts))
 	e.explained = explained{}
 	e.labels.reset()
+	e.order.drop()
 	for _, a := range s.Alerts {
 		e.remember(newEntry(a))
 	}
@@ -50,7 +51,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 			en.verdict = &s.Verdicts[i]
 			e.reexplain(en.fingerprint, nil, en.verdict.Suppressions)
 			if en.alert.State != Firing {
-				en.unheard = en.verdict.Suppressions
+				en.keepUnheard(en.verdict.Suppressions)
 			}
 		}
 	}
@@ -79,7 +80,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 }
 
 func newEntry(a *Alert) *entry {
-	en := &entry{fingerprint: a.Fingerprint(), alert: a, hash: Hash(a.Labels), written: a.UpdatedAt}
+	en := &entry{fingerprint: a.Fingerprint(), alert: a, hash: Hash(a.Labels), written: a.UpdatedAt.UnixNano()}
 	if a.State != Firing {
 		en.ended = later(a.EndsAt, a.UpdatedAt)
 	}
@@ -119,7 +120,8 @@ func (e *Engine) reload(now time.Time, r *Reload) error {
 	e.build = r.Build // cycle takes it back if the commit fails
 	e.setParts(now, parts)
 	for _, en := range e.alerts {
-		en.groups, en.reasons, en.receivers = nil, nil, nil
+		en.groups, en.receivers = nil, nil
+		en.forgetReasons()
 	}
 	e.reviveAll()
 	e.regroup(now, s.Groups, false)

@@ -1,7 +1,6 @@
 package alarm
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,17 +21,24 @@ func (e *Engine) Matching(ctx context.Context, ms matcher.Matchers) ([]Reading, 
 	if err := e.settle(ctx); err != nil {
 		return nil, err
 	}
-	var list readingList
 	e.mu.RLock()
+	defer e.mu.RUnlock()
 	if len(ms) == 0 {
-		list.grow(len(e.alerts))
+		all := e.entriesInOrder()
+		readings := make([]Reading, 0, len(all))
+		for _, en := range all {
+			if en.alert.State != Resolved {
+				readings = append(readings, en.read())
+			}
+		}
+		return slices.Clip(readings), nil
 	}
+	var list readingList
 	e.each(ms, func(en *entry) {
 		if en.alert.State != Resolved {
 			list.add(en)
 		}
 	})
-	e.mu.RUnlock()
 	return list.sorted(), nil
 }
 
@@ -46,7 +52,7 @@ func (e *Engine) each(ms matcher.Matchers, visit func(*entry)) {
 		}
 		return
 	}
-	for _, en := range e.alerts {
+	for _, en := range e.entriesInOrder() {
 		if ms.Matches(en.alert.Labels) {
 			visit(en)
 		}
@@ -80,68 +86,63 @@ func (e *Engine) GroupsMatching(ctx context.Context, ms matcher.Matchers) ([]Gro
 	}
 	now := time.Now()
 	e.mu.RLock()
-	lists := e.groupLists(ms)
-	groups := make([]GroupReading, 0, len(lists))
-	alerts := make([]*readingList, 0, len(lists))
-	for g, list := range lists { // the order does not show: they are sorted below
-		gr := GroupReading{Group: g.Group}
+	defer e.mu.RUnlock()
+	var order []*group
+	members := (*group).membersInOrder
+	if len(ms) == 0 {
+		order = e.groupsInOrder()
+	} else {
+		var matching map[*group][]*entry
+		order, matching = e.groupsOf(ms)
+		members = func(g *group) []*entry { return matching[g] }
+	}
+	n := 0
+	for _, g := range order {
+		n += len(members(g))
+	}
+	groups, readings := make([]GroupReading, 0, len(order)), make([]Reading, 0, n)
+	for _, g := range order {
+		from := len(readings)
+		for _, en := range members(g) {
+			if en.alert.State == Firing {
+				readings = append(readings, en.read())
+			}
+		}
+		if from == len(readings) {
+			continue
+		}
+		gr := GroupReading{Group: g.Group, Alerts: slices.Clip(readings[from:])}
 		gr.MutedBy, _ = e.parts.Router.Muted(g.RouteID, now)
-		groups, alerts = append(groups, gr), append(alerts, list)
+		groups = append(groups, gr)
 	}
-	e.mu.RUnlock()
-	for i, list := range alerts {
-		groups[i].Alerts = list.sorted()
-	}
-	slices.SortFunc(groups, compareGroups)
 	return groups, nil
 }
 
-// groupLists lists what fires in each group and matches. It is called with mu held for reading.
-func (e *Engine) groupLists(ms matcher.Matchers) map[*group]*readingList {
-	lists := map[*group]*readingList{}
-	if len(ms) > 0 {
-		e.each(ms, func(en *entry) {
-			for _, g := range en.groups {
-				if g.shown() && en.alert.State == Firing && g.members[en.fingerprint] == en {
-					if lists[g] == nil {
-						lists[g] = &readingList{}
-					}
-					lists[g].add(en)
-				}
+// groupsOf returns the groups with members that match, in order, and those members, in order. It is
+// called with mu held for reading.
+func (e *Engine) groupsOf(ms matcher.Matchers) ([]*group, map[*group][]*entry) {
+	members := map[*group][]*entry{}
+	var groups []*group
+	e.each(ms, func(en *entry) {
+		for _, g := range en.groups {
+			if !g.shown() || g.members[en.fingerprint] != en {
+				continue
 			}
-		})
-		return lists
-	}
-	for _, g := range e.groups {
-		if !g.shown() {
-			continue
-		}
-		list := &readingList{}
-		list.grow(len(g.members))
-		for _, en := range g.members {
-			if en.alert.State == Firing {
-				list.add(en)
+			if members[g] == nil {
+				groups = append(groups, g)
 			}
+			members[g] = append(members[g], en)
 		}
-		if len(list.readings) > 0 {
-			lists[g] = list
-		}
+	})
+	for _, g := range groups {
+		sortForMessage(members[g])
 	}
-	return lists
+	sortGroups(groups)
+	return groups, members
 }
 
 // shown says whether those who read are shown the group: it is one that a route makes.
 func (g *group) shown() bool { return !g.level && !g.leftover }
-
-func compareGroups(a, b GroupReading) int {
-	switch {
-	case a.Group.Labels.Before(b.Group.Labels):
-		return -1
-	case b.Group.Labels.Before(a.Group.Labels):
-		return 1
-	}
-	return cmp.Or(cmp.Compare(a.Group.Receiver, b.Group.Receiver), cmp.Compare(a.Group.RouteID, b.Group.RouteID))
-}
 
 // Silences returns every silence that is kept, sorted by ID.
 func (e *Engine) Silences(ctx context.Context) ([]*Silence, error) {

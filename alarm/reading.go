@@ -33,10 +33,6 @@ type readingKey struct {
 	at          int
 }
 
-func (l *readingList) grow(n int) {
-	l.readings, l.keys = slices.Grow(l.readings, n), slices.Grow(l.keys, n)
-}
-
 func (l *readingList) add(en *entry) {
 	l.keys = append(l.keys, readingKey{en.fingerprint, len(l.readings)})
 	l.readings = append(l.readings, en.read())
@@ -63,7 +59,7 @@ func (l *readingList) sorted() []Reading {
 type GroupReading struct {
 	Group   *Group
 	MutedBy []string  // time intervals, if any mute its route now
-	Alerts  []Reading // what fires, sorted by fingerprint
+	Alerts  []Reading // what fires, in the order of [CompareForMessage]
 }
 
 // An Explanation says everything about one alert: why it was told, or not.

@@ -13,6 +13,7 @@ import (
 // them. What ended counts only if some remote is, or may be, still to be told so.
 func (e *Engine) regroup(now time.Time, before []GroupState, keep bool) {
 	e.groups = map[string]*group{}
+	e.groupOrder.drop()
 	e.channels = map[IntentionKey][]*channel{}
 	e.flushes, e.resolved = nil, nil
 	timers := map[string]GroupState{}

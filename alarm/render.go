@@ -2,10 +2,7 @@ package alarm
 
 import (
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/prometheus/common/model"
 )
 
 // Render says what an intention is to say at now. It returns false if there is nothing left to say:
@@ -76,7 +73,7 @@ func (g *group) message(now time.Time, sets ToldSets, sendResolved bool) []Alert
 	for _, en := range g.strays {
 		add(en)
 	}
-	slices.SortFunc(alerts, compareForMessage)
+	slices.SortFunc(alerts, func(a, b Alert) int { return CompareForMessage(&a, &b) })
 	return alerts
 }
 
@@ -100,29 +97,4 @@ func (g *group) oldestUntold(sets ToldSets, told *Told) time.Time {
 		}
 	}
 	return oldest
-}
-
-// compareForMessage orders by job, then instance (an alert that has none comes last), then by all
-// labels.
-func compareForMessage(a, b Alert) int {
-	for _, name := range [...]model.LabelName{"job", "instance"} {
-		x, hasX := a.Labels[name]
-		y, hasY := b.Labels[name]
-		switch {
-		case hasX && !hasY:
-			return -1
-		case !hasX && hasY:
-			return 1
-		case x != y:
-			return strings.Compare(string(x), string(y))
-		}
-	}
-	switch {
-	case a.Labels.Before(b.Labels):
-		return -1
-	case b.Labels.Before(a.Labels):
-		return 1
-	default:
-		return 0
-	}
 }

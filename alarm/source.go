@@ -14,7 +14,8 @@ import (
 type Source interface {
 	// Alerts returns everything that is active now. What a whole snapshot leaves out has ended,
 	// unless it is named as unknown. On failure it returns an error rather than part of the truth:
-	// then everything that the source reported before is held. It must return when ctx ends.
+	// then everything that the source reported before is held. Collect asks again before it says so.
+	// It must return when ctx ends.
 	Alerts(ctx context.Context) (Snapshot, error)
 }
 

@@ -26,6 +26,7 @@ type alertBody struct {
 	FirstSeen    time.Time      `json:"firstSeen,omitzero"`
 	Fired        int            `json:"fired,omitempty"`
 	RaisedBy     string         `json:"raisedBy,omitempty"`
+	Counts       *alarm.Counts  `json:"counts,omitempty"`
 }
 
 type reportBody struct {
@@ -52,6 +53,27 @@ type silenceBody struct {
 	CreatedBy   string            `json:"createdBy,omitempty"`
 	Comment     string            `json:"comment,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
+	Kind        string            `json:"kind,omitempty"`
+	Name        string            `json:"name,omitempty"`
+	alarm.Scope
+	Recurrence *recurrenceBody `json:"recurrence,omitempty"`
+	Exceptions []spanBody      `json:"exceptions,omitempty"`
+	Lease      time.Duration   `json:"lease,omitempty"`
+	Grace      time.Duration   `json:"grace,omitempty"`
+	CloseOpen  bool            `json:"closeOpen,omitempty"`
+	FromFile   bool            `json:"fromFile,omitempty"`
+}
+
+type recurrenceBody struct {
+	Rule     string        `json:"rule,omitempty"`
+	Zone     string        `json:"zone,omitempty"`
+	Start    string        `json:"start,omitempty"`
+	Duration time.Duration `json:"duration,omitempty"`
+}
+
+type spanBody struct {
+	Start time.Time `json:"start,omitzero"`
+	End   time.Time `json:"end,omitzero"`
 }
 
 type matcherBody struct {
@@ -150,7 +172,7 @@ func bodyOfAlert(a *alarm.Alert) alertBody {
 	b := alertBody{
 		Labels: a.Labels, Annotations: a.Annotations, GeneratorURL: a.GeneratorURL, State: word(a.State),
 		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(), Timeout: a.Timeout,
-		FirstSeen: a.FirstSeen.UTC(), Fired: a.Fired, RaisedBy: a.RaisedBy,
+		FirstSeen: a.FirstSeen.UTC(), Fired: a.Fired, RaisedBy: a.RaisedBy, Counts: a.Counts,
 	}
 	for _, r := range a.Reports {
 		b.Reports = append(b.Reports, reportBody{
@@ -171,7 +193,14 @@ func word(s alarm.State) string {
 func bodyOfSilence(s *alarm.Silence) silenceBody {
 	b := silenceBody{
 		ID: s.ID, StartsAt: s.StartsAt.UTC(), EndsAt: s.EndsAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(),
-		CreatedBy: s.CreatedBy, Comment: s.Comment, Annotations: s.Annotations,
+		CreatedBy: s.CreatedBy, Comment: s.Comment, Annotations: s.Annotations, Kind: string(s.Kind), Name: s.Name, Scope: s.Scope,
+		Lease: s.Lease, Grace: s.Grace, CloseOpen: s.CloseOpen, FromFile: s.FromFile,
+	}
+	if r := s.Recurrence; r != nil {
+		b.Recurrence = &recurrenceBody{Rule: r.Rule, Zone: r.Zone, Start: r.Start, Duration: r.Duration}
+	}
+	for _, x := range s.Exceptions {
+		b.Exceptions = append(b.Exceptions, spanBody{x.Start.UTC(), x.End.UTC()})
 	}
 	for _, m := range s.Matchers {
 		b.Matchers = append(b.Matchers, matcherBody{Name: m.Name, Type: m.Type.String(), Value: m.Value})

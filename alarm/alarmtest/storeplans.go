@@ -37,6 +37,10 @@ func fullPlan() *alarm.Plan {
 		StartsAt: at, EndsAt: at.Add(time.Minute), UpdatedAt: at.Add(time.Second), Timeout: true,
 		Reports:   []alarm.Report{report, {Source: "vmalert", State: alarm.Pending, StartsAt: at}},
 		FirstSeen: at.Add(-time.Hour), Fired: 3, RaisedBy: "rollup",
+		Counts: &alarm.Counts{
+			Since: at, Ended: at.Add(1), Firing: time.Minute, Reopens: 1, Flaps: 2, Transients: 3,
+			Flapping: &alarm.Flapping{Since: at, Changes: 4, Noted: at.Add(2), NotedChanges: 5},
+		},
 	})
 	b := alertOf(alarm.Alert{Labels: model.LabelSet{"alertname": "Flood"}, State: alarm.Pending})
 	group := &alarm.Group{
@@ -59,6 +63,11 @@ func fullPlan() *alarm.Plan {
 			{
 				ID: "6b1e", Matchers: matcher.MustParse(`{a="b",c!="d",e=~"f|g",h!~"i.*"}`), StartsAt: at, EndsAt: at.Add(time.Hour),
 				UpdatedAt: at.Add(1), CreatedBy: "me", Comment: "a comment", Annotations: map[string]string{"ticket": "1"},
+				Kind: alarm.KindWindow, Name: "patch-night",
+				Scope:      alarm.Scope{Cluster: "c", Instance: "i", Environment: "e", Team: "t"},
+				Recurrence: &alarm.Recurrence{Rule: "FREQ=DAILY", Zone: "Europe/London", Start: "2026-01-06T22:00:00", Duration: time.Hour},
+				Exceptions: []alarm.Span{{Start: at, End: at.Add(time.Minute)}, {Start: at.Add(time.Hour), End: at.Add(time.Hour)}},
+				Lease:      time.Minute, Grace: time.Second, CloseOpen: true, FromFile: true,
 			},
 			{ID: "7c2f", Matchers: matcher.MustParse(`{x="y"}`)},
 		},
@@ -288,13 +297,14 @@ func randomPlan(rng *rand.Rand, n int) *alarm.Plan {
 }
 
 // requireFull requires that each field of each type of package alarm is set somewhere in the
-// values, so that a new field cannot be forgotten; but for the one that is not stored.
+// values, so that a new field cannot be forgotten; but for those that are not stored.
 func requireFull(t *testing.T, name string, values ...any) {
 	set := map[string]bool{}
 	for _, v := range values {
 		fieldsOf(reflect.ValueOf(v), set)
 	}
 	delete(set, "Intention.Uncertain")
+	delete(set, "Recurrence.Calendar")
 	for field, isSet := range set {
 		require.True(t, isSet, "%s: %s is nowhere set", name, field)
 	}

@@ -42,7 +42,7 @@ func statusOfReading(r *alarm.Reading, mutedBy []string) status {
 	}
 	for i := range r.Verdict.Suppressions {
 		switch by := &r.Verdict.Suppressions[i]; by.Reason {
-		case alarm.ReasonSilence:
+		case alarm.ReasonSilence, alarm.ReasonWindow, alarm.ReasonActivity: // all three are silences there
 			s.silencedBy = append(s.silencedBy, by.By)
 		case alarm.ReasonInhibition:
 			s.inhibitedBy = append(s.inhibitedBy, by.By)
@@ -71,11 +71,11 @@ func (a *API) getAlerts(w http.ResponseWriter, r *http.Request) error {
 			}
 			reading := &readings[i]
 			s := statusOfReading(reading, nil)
-			if !q.wants(reading.Alert, s) || !q.reaches(reading.Receivers) {
+			if !q.wants(reading.Alert, &s) || !q.reaches(reading.Receivers) {
 				continue
 			}
 			next()
-			out.b = out.shaper.appendAlert(out.b, reading.Alert, s, reading.Receivers, until)
+			out.b = out.encoder.appendAlert(out.b, reading.Alert, &s, reading.Receivers, until)
 			if !out.flushed() {
 				return false
 			}

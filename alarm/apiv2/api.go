@@ -26,7 +26,7 @@ type Engine interface {
 	Matching(ctx context.Context, ms matcher.Matchers) ([]alarm.Reading, error)
 
 	// GroupsMatching returns the groups that hold active alerts that match, with only those, sorted
-	// by their labels, then receiver.
+	// by their labels, then receiver; the alerts of each in the order of [alarm.CompareForMessage].
 	GroupsMatching(ctx context.Context, ms matcher.Matchers) ([]alarm.GroupReading, error)
 
 	// Receivers returns the receivers in the order of the configuration.

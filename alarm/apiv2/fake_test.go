@@ -134,6 +134,7 @@ func (f *fake) GroupsMatching(ctx context.Context, ms matcher.Matchers) ([]alarm
 	}
 	var list []alarm.GroupReading
 	for _, g := range byID {
+		slices.SortFunc(g.Alerts, func(x, y alarm.Reading) int { return alarm.CompareForMessage(x.Alert, y.Alert) })
 		list = append(list, *g)
 	}
 	slices.SortFunc(list, func(x, y alarm.GroupReading) int {

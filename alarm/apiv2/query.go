@@ -22,10 +22,6 @@ type query struct {
 
 	labels map[string]map[string]string // of each receiver
 	known  map[string]passes            // what was found out about a receiver's name
-	warmed int                          // see warm
-
-	entries []entry // room for those of one group
-	order   []*entry
 }
 
 // passes are the two tests that a receiver can pass.
@@ -124,7 +120,7 @@ func (q *query) among(receivers []string) []string {
 }
 
 // wants says whether an alert is asked for, whoever receives it.
-func (q *query) wants(a *alarm.Alert, s status) bool {
+func (q *query) wants(a *alarm.Alert, s *status) bool {
 	if !matchesLabels(q.filter, a.Labels) {
 		return false
 	}

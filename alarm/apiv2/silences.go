@@ -33,7 +33,7 @@ func (a *API) getSilences(w http.ResponseWriter, r *http.Request) error {
 	now := time.Now()
 	var shown []*alarm.Silence
 	for _, s := range all {
-		if wanted[s.StateAt(now)] && names(s.Matchers, filter) {
+		if s = s.At(now); wanted[s.StateAt(now)] && names(s.Matchers, filter) {
 			shown = append(shown, s)
 		}
 	}
@@ -93,9 +93,10 @@ func (a *API) getSilence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("read silence: %w", err)
 	}
+	now := time.Now()
 	out := newStream(w)
 	defer out.close()
-	out.b = append(appendSilence(out.b, s, time.Now()), '\n')
+	out.b = append(appendSilence(out.b, s.At(now), now), '\n')
 	return nil
 }
 
@@ -148,7 +149,7 @@ func appendSilence(b []byte, s *alarm.Silence, now time.Time) []byte {
 		b = appendMap(b, s.Annotations)
 	}
 	b = append(b, `,"comment":`...)
-	b = appendString(b, s.Comment, forHTML)
+	b = appendString(b, commentOf(s), forHTML)
 	b = append(b, `,"createdBy":`...)
 	b = appendString(b, s.CreatedBy, forHTML)
 	b = append(b, `,"endsAt":"`...)
@@ -163,6 +164,14 @@ func appendSilence(b []byte, s *alarm.Silence, now time.Time) []byte {
 	b = append(b, `],"startsAt":"`...)
 	b = appendTime(b, s.StartsAt)
 	return append(b, `"}`...)
+}
+
+// commentOf is the comment, and of a window its name: there is no other place for it.
+func commentOf(s *alarm.Silence) string {
+	if s.Name == "" {
+		return s.Comment
+	}
+	return strings.TrimSuffix(s.Kind.String()+" "+s.Name+": "+s.Comment, ": ")
 }
 
 func appendMatcher(b []byte, m *matcher.Matcher) []byte {

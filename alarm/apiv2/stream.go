@@ -8,22 +8,22 @@ import (
 // flushAt is how much of an answer is collected before it is written.
 const flushAt = 64 << 10
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, flushAt+flushAt/4); return &b }}
+var streams = sync.Pool{New: func() any { return &stream{b: make([]byte, 0, flushAt+flushAt/4)} }}
 
 // A stream writes an answer in pieces. What is appended to b is written by flushed and close.
 type stream struct {
-	w      http.ResponseWriter
-	b      []byte
-	pooled *[]byte
-	gone   bool // the client is
-	shaper shaper
-	warmed int // see warm
+	w       http.ResponseWriter
+	b       []byte
+	gone    bool // the client is
+	encoder encoder
+	warmed  int // see warm
 }
 
 func newStream(w http.ResponseWriter) *stream {
 	w.Header().Set("Content-Type", "application/json")
-	pooled := buffers.Get().(*[]byte)
-	return &stream{w: w, b: (*pooled)[:0], pooled: pooled}
+	s := streams.Get().(*stream)
+	s.w, s.gone = w, false
+	return s
 }
 
 // list writes a JSON array. Before each element each calls next; it is false if it gave up.
@@ -57,11 +57,11 @@ func (s *stream) write() {
 	s.b = s.b[:0]
 }
 
-// close writes what is left. It must be called once.
+// close writes what is left. It must be called once, and the stream not be used afterwards.
 func (s *stream) close() {
 	s.write()
-	if cap(s.b) <= 4*flushAt {
-		*s.pooled = s.b
-		buffers.Put(s.pooled)
+	s.encoder.forget()
+	if s.w = nil; cap(s.b) <= 4*flushAt {
+		streams.Put(s)
 	}
 }
