@@ -36,9 +36,47 @@
 // A pending alert is shown until it fires. Once it fired, a source that calls it pending has ended
 // it, and it stays resolved until it fires again or is forgotten.
 //
+// After our own restart a source's first word on an alert that fired is not an end if it is "pending":
+// the rule server restarted with us, and waits out the rule's `for` again. The alert is held firing
+// until it fires, is gone, or has begun anew.
+//
+// # Lingering and flapping
+//
+// Presence keeps an alert up, with no end, after its sources resolved it: for Linger, and for as long
+// as it flaps. So it still explains others, and what comes and goes is one occurrence; its StartsAt does
+// not move.
+//
+// [Flap] adds 2^(-age/HalfLife) for each change of state. An alert flaps from Start (3.0) until its
+// score falls to Stop (1.0), for at least Min and at most Max. It is told once, noted after NoteEvery
+// and then half as often each time, and at the end the net state is told. The first page of a steady
+// alert is never delayed. Icinga 2's formula (its documentation, "Check Flapping") counts check results,
+// so it says nothing about alerts that are pushed on change; it is there as [IcingaFlap]. Observations
+// from a failed source are not recorded: an outage of ours is not instability of theirs.
+//
+// Flap works alone, too: it needs a fingerprint and whether it fires, and gives back its state as rows.
+//
+// # Hold and Flood
+//
+// These are Suppressors, for every alert whatever it was that reported or raised it. [Hold] lets the
+// first page wait, by severity, and tells alerts that are gone within it too often as one, which it
+// raises. (Presence could keep the original up instead. But then it would fire while nobody reports
+// it, for an hour at a time, and be told as a page like any other. The raised alert says what it is, in
+// its labels and its summary; Opsgenie counts in one incident, Slack's message reads as a sentence; the
+// original's history stays true, and if it comes to stay it speaks for itself.) [Flood] has what would
+// page beyond a number join one alert. Reasons of both have an end. Both write rows, and decide the
+// same after a restart.
+//
+// # What is counted
+//
+// Each alert carries its [alarm.Occurrences]. They are kept when it is forgotten, for the last
+// Options.Remember of them and no longer than RememberFor. Times are those of the cycle, so that history
+// gives the same numbers. Each change of state of which nobody is told is counted by the Swallowed
+// functions, whoever swallowed it.
+//
 // # Time, errors, goroutines
 //
 // Every method takes the present as an argument, and there is no I/O. Times are kept as they are
-// given. Nothing but the constructor returns an error. A Presence belongs to one goroutine at a
-// time; any number may call Sources together as long as nobody calls anything else.
+// given. Nothing but the constructors and [Flap.Load] returns an error, and none is to be matched. A
+// Presence, Flap, Hold or Flood belongs to one goroutine at a time; any number may call Sources together
+// as long as nobody calls anything else.
 package dedupe

@@ -17,14 +17,17 @@ type entry struct {
 	fingerprint model.Fingerprint
 	alert       *alarm.Alert // as it was handed out; nil until then
 	due, queued int64        // when a report ends, and its place among the deadlines; 0: none
-	counted     bool         // in Presence.active
 	awaited     *source      // that may be dead: its report ran out, and it was not heard since
 	awaiting    int64        // from when on
+	counted     bool         // in Presence.active
+	up          bool         // a report said, when it was last settled, that it fires
 
 	// What follows is made by one Observe.
-	draft  *alarm.Alert // what becomes of the alert; nil if nothing touched it
-	by     string       // who changed it
-	spoken bool         // a source says, for itself, that it has ended
+	spoken  bool         // a source says, for itself, that it has ended
+	unheard bool         // it ends because its source is not heard any more
+	draft   *alarm.Alert // what becomes of the alert; nil if nothing touched it
+	by      string       // who changed it
+	ended   int64        // when the occurrence ended that was replaced by another; 0: none was
 }
 
 func (e *entry) labels() model.LabelSet {
@@ -159,6 +162,7 @@ func (p *Presence) expire(now time.Time) {
 				r.EndsAt, r.Timeout = end, true
 				continue
 			}
+			e.unheard = e.unheard || src.staleTooLong(now)
 			delete(src.alerts, e.fingerprint)
 		}
 		p.uncountIfOver(now, e)

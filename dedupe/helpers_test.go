@@ -27,13 +27,13 @@ type bench struct {
 	o      Options
 	alerts map[model.Fingerprint]*alarm.Alert
 	copies map[*alarm.Alert]alarm.Alert // what was handed out, as it was then
-	rows   map[string][]byte
+	rows   map[rowKey][]byte
 	next   time.Time
 }
 
 func newBench(t testing.TB, now time.Time, o Options) *bench {
 	b := &bench{
-		t: t, o: o, alerts: map[model.Fingerprint]*alarm.Alert{}, copies: map[*alarm.Alert]alarm.Alert{}, rows: map[string][]byte{},
+		t: t, o: o, alerts: map[model.Fingerprint]*alarm.Alert{}, copies: map[*alarm.Alert]alarm.Alert{}, rows: map[rowKey][]byte{},
 	}
 	b.rebuild(now, false)
 	return b
@@ -44,10 +44,30 @@ func (b *bench) stored(restarted bool) *alarm.Stored {
 	for _, fp := range slices.Sorted(maps.Keys(b.alerts)) {
 		s.Alerts = append(s.Alerts, b.alerts[fp])
 	}
-	for _, key := range slices.Sorted(maps.Keys(b.rows)) {
-		s.Rows = append(s.Rows, alarm.Row{Part: rowPart, Key: key, Value: b.rows[key]})
-	}
+	s.Rows = sortedRows(b.rows)
 	return s
+}
+
+type rowKey struct{ part, key string }
+
+// keepRows follows rows as the engine does.
+func keepRows(kept map[rowKey][]byte, rows []alarm.Row) {
+	for _, r := range rows {
+		if r.Value == nil {
+			delete(kept, rowKey{r.Part, r.Key})
+		} else {
+			kept[rowKey{r.Part, r.Key}] = r.Value
+		}
+	}
+}
+
+func sortedRows(kept map[rowKey][]byte) []alarm.Row {
+	var rows []alarm.Row
+	for key, value := range kept {
+		rows = append(rows, alarm.Row{Part: key.part, Key: key.key, Value: value})
+	}
+	slices.SortFunc(rows, func(a, b alarm.Row) int { return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key)) })
+	return rows
 }
 
 func (b *bench) rebuild(now time.Time, restarted bool) {
@@ -75,13 +95,7 @@ func (b *bench) observe(now time.Time, snapshots ...alarm.Snapshot) []string {
 		}
 		words = append(words, word)
 	}
-	for _, r := range rows {
-		if r.Value == nil {
-			delete(b.rows, r.Key)
-		} else {
-			b.rows[r.Key] = r.Value
-		}
-	}
+	keepRows(b.rows, rows)
 	assert.True(b.t, next.IsZero() || next.After(now), "the next deadline is to come")
 	b.next = next
 	return words
@@ -97,6 +111,7 @@ func (b *bench) forget(now time.Time, keep time.Duration) {
 	}
 	slices.Sort(gone)
 	b.Forget(gone)
+	keepRows(b.rows, b.Rows())
 }
 
 // unmodified checks that nothing that was handed out was modified.

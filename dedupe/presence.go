@@ -52,6 +52,21 @@ type Options struct {
 
 	// Limited, if set, is called with the name of each alert that was dropped.
 	Limited func(alertname string)
+
+	// Linger keeps an alert up for so long after its sources resolved it, so that fire, resolve, fire
+	// is one occurrence. Defaults to none.
+	Linger time.Duration
+
+	// Flap, if set, keeps an alert up while it flaps. Defaults to none.
+	Flap *FlapOptions
+
+	// Swallowed, if set, is called for each change of state of which nobody is told.
+	Swallowed func(Swallower)
+
+	// Remember is of how many alerts the counts are kept after they were forgotten, and RememberFor for
+	// how long. Default to 10,000 and 30 days; less than zero keeps none.
+	Remember    int
+	RememberFor time.Duration
 }
 
 // Presence merges what the sources say. See the package documentation for its rules.
@@ -63,16 +78,27 @@ type Presence struct {
 	due     deadlines
 	active  map[string]int // by alert name; only kept if there is a limit
 	touched []*entry       // those with a draft
+	flap    *Flap          // nil: nothing flaps
+	past    past           // counts of alerts that were forgotten
 }
 
 // NewPresence returns a Presence that continues from what is stored.
 func NewPresence(now time.Time, stored *alarm.Stored, o Options) (*Presence, error) {
-	if o.ResolveTimeout < 0 || o.StartupGrace < 0 || o.MaxStale < 0 || o.PerAlertnameLimit < 0 {
+	if o.ResolveTimeout < 0 || o.StartupGrace < 0 || o.MaxStale < 0 || o.PerAlertnameLimit < 0 || o.Linger < 0 {
 		return nil, errors.New("presence: a duration or limit is less than zero")
 	}
 	o.ResolveTimeout = cmp.Or(o.ResolveTimeout, 5*time.Minute)
 	o.StartupGrace = cmp.Or(o.StartupGrace, 2*time.Minute)
+	o.Remember, o.RememberFor = cmp.Or(o.Remember, 10_000), cmp.Or(o.RememberFor, 30*24*time.Hour)
 	p := &Presence{opts: o, started: now, alerts: map[model.Fingerprint]*entry{}, active: map[string]int{}}
+	if o.Flap != nil {
+		f, err := NewFlap(*o.Flap)
+		if err != nil {
+			return nil, fmt.Errorf("presence: %w", err)
+		}
+		f.touched = map[model.Fingerprint]bool{}
+		p.flap = f
+	}
 	for _, name := range o.Sources {
 		p.source(name)
 	}
@@ -84,6 +110,9 @@ func NewPresence(now time.Time, stored *alarm.Stored, o Options) (*Presence, err
 	}
 	p.alerts = make(map[model.Fingerprint]*entry, len(stored.Alerts))
 	for _, a := range stored.Alerts {
+		if a.RaisedBy != "" {
+			continue // its suppressor's business
+		}
 		if p.alerts[a.Fingerprint()] != nil {
 			return nil, fmt.Errorf("presence: alert %s is stored twice", a.Fingerprint())
 		}
@@ -92,12 +121,25 @@ func NewPresence(now time.Time, stored *alarm.Stored, o Options) (*Presence, err
 	if err := p.restoreSources(now, stored); err != nil {
 		return nil, fmt.Errorf("presence: %w", err)
 	}
+	if err := p.restoreRows(now, stored.Rows); err != nil {
+		return nil, fmt.Errorf("presence: %w", err)
+	}
 	return p, nil
+}
+
+// restoreRows takes in what flapped, and the counts of what was forgotten.
+func (p *Presence) restoreRows(now time.Time, rows []alarm.Row) error {
+	if p.flap != nil {
+		if err := p.flap.Load(rows); err != nil {
+			return err
+		}
+	}
+	return p.past.load(now, &p.opts, rows)
 }
 
 // restore takes in one alert as it was stored.
 func (p *Presence) restore(now time.Time, a *alarm.Alert, restarted bool) {
-	e := &entry{fingerprint: a.Fingerprint(), alert: a}
+	e := &entry{fingerprint: a.Fingerprint(), alert: a, up: reportedUp(a)}
 	p.alerts[e.fingerprint] = e
 	live, due := false, int64(0)
 	for i := range a.Reports {
@@ -115,6 +157,9 @@ func (p *Presence) restore(now time.Time, a *alarm.Alert, restarted bool) {
 		}
 		live = true
 		src.alerts[e.fingerprint] = src.seq
+		if restarted && !r.Partial && r.State == alarm.Firing {
+			src.doubt(e.fingerprint)
+		}
 		if ends := nanos(r.EndsAt); r.Partial && (due == 0 || ends < due) {
 			due = ends
 		}
@@ -124,8 +169,9 @@ func (p *Presence) restore(now time.Time, a *alarm.Alert, restarted bool) {
 	}
 	if live {
 		p.count(e, a.Name())
-	} else if a.State != alarm.Resolved {
-		p.draft(e) // nobody reports it any more: it ends at the first Observe
+	}
+	if !live && a.State != alarm.Resolved || !e.up && a.State == alarm.Firing {
+		p.draft(e) // nobody reports it any more: it ends at the first Observe, or is kept up for a while
 	}
 }
 
@@ -144,7 +190,19 @@ func (p *Presence) Observe(now time.Time, snapshots []alarm.Snapshot) ([]alarm.C
 			p.read(now, src, s)
 		}
 	}
-	return p.settle(now), rows, p.next(now)
+	p.checkFlaps(now, ordered)
+	changes := p.settle(now)
+	return changes, append(rows, p.Rows()...), p.next(now)
+}
+
+// Rows returns what is to be persisted since the last call of Observe, which else returns it: the
+// counts of alerts that were forgotten.
+func (p *Presence) Rows() []alarm.Row {
+	rows := p.past.changed()
+	if p.flap != nil {
+		rows = append(rows, p.flap.changed()...)
+	}
+	return rows
 }
 
 // ordered returns the snapshots that count, sorted by source.
@@ -180,6 +238,9 @@ func (p *Presence) push(now time.Time, src *source, s *alarm.Snapshot) {
 		}
 		newest := true
 		if old := find(p.draft(e).Reports, src.name); old != nil && old.Partial {
+			if !r.StartsAt.Before(old.EndsAt) {
+				e.ended = nanos(old.EndsAt)
+			}
 			r, newest = merge(now, *old, r)
 		}
 		p.put(now, src, e, r)
@@ -207,6 +268,9 @@ func (p *Presence) read(now time.Time, src *source, s *alarm.Snapshot) {
 		if r.StartsAt.IsZero() {
 			r.StartsAt = at
 		}
+		if src.doubts(fp, in) {
+			r.State = alarm.Firing // and has its old start, below
+		}
 		if old := find(p.draft(e).Reports, src.name); old != nil && active(old, now) && old.State == r.State {
 			r.StartsAt = earlier(old.StartsAt, r.StartsAt)
 		}
@@ -225,6 +289,7 @@ func (p *Presence) read(now time.Time, src *source, s *alarm.Snapshot) {
 			src.alerts[fp] = src.seq
 			continue
 		}
+		delete(src.doubted, fp)
 		r := *find(p.draft(e).Reports, src.name)
 		r.State, r.EndsAt, r.UpdatedAt, r.Timeout, r.Partial = alarm.Resolved, at, at, false, false
 		p.put(now, src, e, r)
@@ -252,6 +317,7 @@ func (p *Presence) Forget(fingerprints []model.Fingerprint) {
 			}
 		}
 		p.uncount(e, e.alert.Name())
+		p.past.add(&p.opts, fp, e.alert.Occurrences())
 		p.drop(e)
 	}
 }
@@ -274,6 +340,11 @@ func (p *Presence) Sources(now time.Time) []alarm.SourceStatus {
 // nothing comes of the next call, which costs less than to look for the true one each time.
 func (p *Presence) next(now time.Time) time.Time {
 	next := p.due.first()
+	if p.flap != nil {
+		if t := p.flap.Next(); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
 	for _, s := range p.sources {
 		if t := s.next(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t

@@ -265,7 +265,7 @@ func TestStaleSourcesAreRemembered(t *testing.T) {
 	b := newBench(t, start, Options{MaxStale: time.Hour})
 	b.observe(at(1), whole("a", "X"))
 	b.observe(at(2), failed("a"))
-	assert.Equal(t, map[string][]byte{"a": []byte(`{"since":"2026-01-01T00:00:02Z","err":"` + assert.AnError.Error() + `"}`)}, b.rows)
+	assert.Equal(t, map[rowKey][]byte{{"source", "a"}: []byte(`{"since":"2026-01-01T00:00:02Z","err":"` + assert.AnError.Error() + `"}`)}, b.rows)
 
 	b.rebuild(at(1000), false)
 	assert.True(t, b.Sources(at(1000))[0].Stale)
@@ -335,7 +335,7 @@ func TestForget(t *testing.T) {
 	b.Forget([]model.Fingerprint{named("X").Fingerprint(), named("Y").Fingerprint(), 1})
 	assert.Equal(t, []string{"refreshed Y by a", "appeared X by a"}, b.observe(at(3), whole("a", "X?", "Y")))
 	assert.Equal(t, "pending", b.state("X"), "the end is told, so pending can be shown")
-	assert.Equal(t, at(3), b.named("X").FirstSeen)
+	assert.Equal(t, at(1), b.named("X").FirstSeen, "that is not forgotten")
 }
 
 func TestNewPresenceErrors(t *testing.T) {

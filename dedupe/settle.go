@@ -15,14 +15,20 @@ func (p *Presence) settle(now time.Time) []alarm.Change {
 		if e.spoken && !p.freshlyFiring(now, e.draft.Reports) {
 			p.outvote(now, e)
 		}
-		decide(now, e.alert, e.draft)
+		var k kept
+		if p.flap != nil || p.opts.Linger > 0 {
+			k = p.keep(now, e)
+		}
+		decide(now, e.alert, e.draft, k)
+		e.up = e.draft.State == alarm.Firing && !k.up
+		p.tally(now, e, k)
 		kind, changed := compare(e.alert, e.draft)
 		unknown := e.alert == nil && e.draft.State == alarm.Resolved
 		if changed {
 			changes = append(changes, alarm.Change{Kind: kind, Alert: e.draft, Source: e.by})
 			e.alert = e.draft
 		}
-		e.draft, e.by, e.spoken = nil, "", false
+		e.draft, e.by, e.spoken, e.unheard, e.ended = nil, "", false, false, 0
 		if unknown {
 			p.drop(e) // its end is news to somebody, perhaps, but there is nothing to keep
 			continue
@@ -55,10 +61,10 @@ func (p *Presence) outvote(now time.Time, e *entry) {
 }
 
 // decide sets state and times of a from its reports. before is what a was; nil if it is new.
-func decide(now time.Time, before, a *alarm.Alert) {
-	fired := before != nil && before.Fired > 0
+func decide(now time.Time, before, a *alarm.Alert, k kept) {
+	fired := before != nil && before.Fired > 0 && before.State != alarm.Pending // which may have fired long ago
 	switch firing, pending := standings(now, a.Reports); {
-	case firing:
+	case firing || k.up:
 		a.State = alarm.Firing
 	case pending && !fired:
 		a.State = alarm.Pending
@@ -70,7 +76,13 @@ func decide(now time.Time, before, a *alarm.Alert) {
 		a.Reports = slices.DeleteFunc(a.Reports, func(r alarm.Report) bool { return !active(&r, now) })
 	}
 	setStart(before, a)
+	if k.same && a.StartsAt.After(before.StartsAt) {
+		a.StartsAt = before.StartsAt
+	}
 	setEnd(now, before, a)
+	if k.up {
+		a.EndsAt, a.Timeout = time.Time{}, false
+	}
 	for i := range a.Reports {
 		if r := &a.Reports[i]; r.UpdatedAt.After(a.UpdatedAt) {
 			a.UpdatedAt = r.UpdatedAt
@@ -176,7 +188,7 @@ func compare(before, a *alarm.Alert) (alarm.ChangeKind, bool) {
 	sameReports := slices.EqualFunc(before.Reports, a.Reports, func(x, y alarm.Report) bool {
 		return x.Source == y.Source && x.State == y.State && x.Partial == y.Partial
 	})
-	if a.State != before.State || !a.StartsAt.Equal(before.StartsAt) || !sameReports {
+	if a.State != before.State || !a.StartsAt.Equal(before.StartsAt) || !sameReports || a.Counts != before.Counts {
 		return alarm.Changed, true
 	}
 	if a.GeneratorURL != before.GeneratorURL || !sameLabels(before.Annotations, a.Annotations) {
@@ -195,6 +207,11 @@ func (p *Presence) schedule(now time.Time, e *entry) {
 		r := &e.alert.Reports[i]
 		if ends := nanos(r.EndsAt); r.Partial && active(r, now) && (due == 0 || ends < due) {
 			due = ends
+		}
+	}
+	if p.opts.Linger > 0 && !e.up && e.alert.State == alarm.Firing {
+		if over := lastEnd(e.alert.Reports).Add(p.opts.Linger); over.After(now) {
+			due = nanos(over)
 		}
 	}
 	if due != 0 {

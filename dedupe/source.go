@@ -26,7 +26,8 @@ type source struct {
 	since     time.Time     // from when on it is stale, as its row says; zero if it has none
 	removed   bool          // it is not in the configuration any more
 	alerts    map[model.Fingerprint]uint64
-	seq       uint64 // of its last whole snapshot; alerts has those in which an alert was last reported
+	seq       uint64                          // of its last whole snapshot; alerts has those in which an alert was last reported
+	doubted   map[model.Fingerprint]time.Time // see doubt
 }
 
 // source returns the source of that name, which is made if there is none.
@@ -138,6 +139,7 @@ func (p *Presence) end(now time.Time, src *source) {
 			continue
 		}
 		r.State, r.EndsAt = alarm.Resolved, now
+		e.unheard = true
 		delete(src.alerts, fp)
 		p.uncountIfOver(now, e)
 		if src.removed {

@@ -12,7 +12,7 @@ import (
 
 // contents remembers what the bytes of an alert mean, but for its times.
 type contents struct {
-	seeds [2]maphash.Seed
+	seeds seeds
 
 	mu   sync.Mutex // guards what follows
 	kept generations[contentKey, *content]
@@ -21,6 +21,24 @@ type contents struct {
 // A contentKey stands for the bytes. It is made of two hashes with seeds of their own, which nobody
 // outside can know, so that no sender can make two alerts look alike.
 type contentKey [2]uint64
+
+// seeds are what keys are made with.
+type seeds [2]maphash.Seed
+
+func newSeeds() seeds { return seeds{maphash.MakeSeed(), maphash.MakeSeed()} }
+
+// key hashes what the parts hold in a row. They must be of a kind that can be told apart in a row.
+func (s *seeds) key(parts ...[]byte) (k contentKey) {
+	for i, seed := range s {
+		var h maphash.Hash
+		h.SetSeed(seed)
+		for _, part := range parts {
+			h.Write(part)
+		}
+		k[i] = h.Sum64()
+	}
+	return k
+}
 
 // A content is a valid alert without times, in a quarter of the memory.
 type content struct {
@@ -34,24 +52,14 @@ func (c content) weight() int { return c.bytes }
 
 func newContents(limit int) *contents {
 	return &contents{
-		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		seeds: newSeeds(),
 		kept:  newGenerations[contentKey, *content](limit),
 	}
 }
 
 // key hashes an element. Its labels and annotations are objects and its URL is a string, so the
 // three in a row can be told apart.
-func (c *contents) key(e *element) (k contentKey) {
-	for i, seed := range c.seeds {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		h.Write(e.labels)
-		h.Write(e.annotations)
-		h.Write(e.url)
-		k[i] = h.Sum64()
-	}
-	return k
-}
+func (c *contents) key(e *element) contentKey { return c.seeds.key(e.labels, e.annotations, e.url) }
 
 func (c *contents) age(now time.Time) {
 	c.mu.Lock()

@@ -168,19 +168,13 @@ func (d *decoder) content(e *element) (a *alarm.Alert, known bool, err error) {
 	if a := d.cache.get(key); a != nil {
 		return a, true, nil
 	}
-	labels, ok := d.strings.readSet(e.labels, e.pairs)
-	if !ok {
+	labels, generator, ok := d.strings.readSetAnd(e.labels, e.pairs, e.url)
+	if !ok || !validURL(generator) {
 		return nil, false, nil
 	}
-	annotations, ok := d.strings.readSet(e.annotations, e.notes)
+	annotations, ok := d.strings.readShared(e.annotations, e.notes)
 	if !ok {
 		return nil, false, nil
-	}
-	var generator string
-	if e.url != nil {
-		if generator, ok = readText(e.url); !ok || !validURL(generator) {
-			return nil, false, nil
-		}
 	}
 	fresh, err := d.limits.alert(labels, annotations, generator)
 	if err != nil {

@@ -36,6 +36,15 @@
 // An Alertmanager forgets its alerts when it is restarted. While all servers of an Alertmanager source
 // are younger than Settle, by the uptime in /api/v2/status, what they do not list is unknown.
 //
+// # What a failure is worth
+//
+// A failure is an error, and never an empty snapshot. [alarm.Collect] asks a source that failed once more
+// before it says so: one lost answer is noise, two in a row are news. In the same spirit Blind returns
+// [ErrBlind] from the second evaluation on in which a server that answers could not evaluate any rule; the
+// alerts of its rules are unknown from the first. What is wrong with some of the answers and keeps none of
+// them from being used (one of a pair is away, a rule fails, an alert has no name) is told by Problems,
+// for people, beside the log and the metrics.
+//
 // # Push and pull are one alert
 //
 // Prometheus adds its external labels to what it pushes and not to what it is asked for; vmalert adds

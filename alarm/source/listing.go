@@ -203,7 +203,7 @@ func (l *listing) what(e *element, who *alarm.Alert) (*alarm.Alert, error) {
 	if a := l.prose.get(key); a != nil {
 		return a, nil
 	}
-	annotations, ok := l.known.strings.readSet(e.annotations, e.notes)
+	annotations, ok := l.known.strings.readShared(e.annotations, e.notes)
 	if !ok {
 		return nil, fmt.Errorf("%w: annotations", errShape)
 	}

@@ -38,7 +38,19 @@ func program(t *testing.T, name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	path, err := filepath.Abs(filepath.Join("..", "..", "bin", "debian", "usr", "bin", name))
+	return fetched(t, name, "debian", "usr", "bin", name)
+}
+
+// built finds a program that .ci/victoria builds.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	return fetched(t, name, "victoria", "current", name)
+}
+
+// fetched finds a file below bin that make test puts there.
+func fetched(t *testing.T, name string, below ...string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(append([]string{"..", "..", "bin"}, below...)...))
 	require.NoError(t, err)
 	if _, err := os.Stat(path); err != nil {
 		if os.Getenv("TOCSIN_REQUIRE") == "" {
@@ -274,7 +286,14 @@ groups:
 ` + more
 }
 
+// TestVMAlert has Debian's vmalert asked, and a newer one, which evaluates in the past by default.
 func TestVMAlert(t *testing.T) {
+	t.Parallel()
+	t.Run("debian", func(t *testing.T) { testVMAlert(t, program(t, "vmalert")) })
+	t.Run("newer", func(t *testing.T) { testVMAlert(t, built(t, "vmalert"), "-rule.evalDelay=0s") })
+}
+
+func testVMAlert(t *testing.T, path string, flags ...string) {
 	t.Parallel()
 	dir := t.TempDir()
 	notifier, pushed := newInbox(t)
@@ -294,9 +313,12 @@ func TestVMAlert(t *testing.T) {
 
 	rules := filepath.Join(dir, "rules.yml")
 	va := newProcess(t, "vmalert", "/health")
+	va.path = path
 	startVMAlert := func() {
-		va.start("-httpListenAddr", va.address, "-datasource.url", vm.url(), "-notifier.url", notifier,
-			"-rule", rules, "-external.label", "cluster=lab", "-external.url", va.url())
+		va.start(append([]string{
+			"-httpListenAddr", va.address, "-datasource.url", vm.url(), "-notifier.url", notifier,
+			"-rule", rules, "-external.label", "cluster=lab", "-external.url", va.url(),
+		}, flags...)...)
 	}
 	write(t, rules, vmalertRules("1s", "  - alert: Always\n    expr: vector(1)\n"))
 	startVMAlert()
@@ -340,7 +362,7 @@ func TestVMAlert(t *testing.T) {
 
 	vm.stop(syscall.SIGTERM)
 	w.until("the datasource is away: its rules are unknown", func() bool { return len(w.last.Unknowns) == 2 })
-	require.ErrorIs(t, r.Blind(), source.ErrBlind)
+	w.until("a second evaluation has failed", func() bool { return errors.Is(r.Blind(), source.ErrBlind) })
 	assert.Empty(t, w.last.Alerts, "though vmalert lists them")
 	startVM()
 	w.until("the datasource is back", func() bool { return w.err == nil && len(w.last.Unknowns) == 0 && len(w.last.Alerts) == 2 })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -96,8 +97,9 @@ type puller struct {
 	metrics *pullMetrics
 	servers []*server
 
-	mu      sync.Mutex      // guards what follows
-	unknown map[string]bool // what was told to the log as unknown
+	mu       sync.Mutex      // guards what follows
+	unknown  map[string]bool // what was told to the log as unknown
+	problems problems
 }
 
 // A server is one of the addresses of a source.
@@ -166,14 +168,16 @@ func (p *puller) judge(errs []error, took time.Duration) error {
 		}
 	}
 	p.metrics.asked(len(errs), len(failed), took)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(failed) == len(errs) {
+		p.problems = problems{}
 		if len(failed) == 1 {
 			return fmt.Errorf("source %s: %w", p.name, failed[0])
 		}
 		return fmt.Errorf("source %s: all of its %d servers: %w", p.name, len(failed), joined(failed))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.problems.servers = failed
 	for n, s := range p.servers {
 		switch failing := errs[n] != nil; {
 		case failing && !s.failing:
@@ -211,17 +215,15 @@ func (p *puller) tell(unknown map[string]string, invalid int) {
 	p.metrics.invalid.Set(float64(invalid))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fresh, first := 0, ""
-	for name := range unknown {
-		if !p.unknown[name] {
-			if fresh++; first == "" || name < first {
-				first = name
-			}
-		}
+	names := slices.Sorted(maps.Keys(unknown))
+	fresh := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return p.unknown[name] })
+	p.problems.unknown, p.problems.invalid = names, invalid
+	if len(names) > 0 {
+		p.problems.because = unknown[names[0]]
 	}
-	if fresh > 0 {
+	if len(fresh) > 0 {
 		p.opts.Logger.Warn("what a source says is not known of everything: the alerts concerned are kept as they were",
-			"unknown", len(unknown), "new", fresh, "first", first, "because", unknown[first])
+			"unknown", len(unknown), "new", len(fresh), "first", fresh[0], "because", unknown[fresh[0]])
 	} else if len(unknown) == 0 && len(p.unknown) > 0 {
 		p.opts.Logger.Info("a source knows everything again")
 	}

@@ -6,27 +6,6 @@ import (
 	"time"
 )
 
-// ErrBlind is what Rules.Blind returns when the servers failed to evaluate every single rule: they
-// live, and see nothing, most likely because their datasource is away.
-var ErrBlind = errors.New("the last evaluation of each of its rules failed: its datasource may be away")
-
-// allBlind says whether the servers that answered tried all of their rules, and failed.
-func allBlind(readings []reading) bool {
-	tried := 0
-	for _, rd := range readings {
-		if rd.err != nil {
-			continue
-		}
-		for i := range rd.rules {
-			if rd.rules[i].health != "err" && rd.rules[i].lastError == "" {
-				return false
-			}
-			tried++
-		}
-	}
-	return tried > 0
-}
-
 // ErrNoRules is what Rules.Alerts returns when a server lists no group of rules at all. Either it has
 // none, or a proxy answered that has lost its vmalert.
 var ErrNoRules = errors.New("it lists no rules at all: there are none, or who answers is not the one who evaluates them")

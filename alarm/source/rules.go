@@ -30,7 +30,7 @@ type Rules struct {
 
 	turn     sync.Mutex // guards what follows
 	memories []memory   // of each server
-	blind    bool       // at the last answer
+	blind    blindness
 }
 
 // NewRules returns a source that asks the servers at these URLs, such as http://vmalert:8880, which
@@ -50,15 +50,13 @@ func NewRules(name string, kind Kind, urls []string, o PullOptions) (*Rules, err
 	}, nil
 }
 
-// Blind returns ErrBlind if no server that answered the last question could evaluate any of its rules.
-// All that it fires is unknown then, which is no failure of Alerts.
+// Blind returns ErrBlind if no server that answered the last question could evaluate any of its rules,
+// twice in a row or from the first answer on. All that they fire is unknown then, which is no failure of
+// Alerts. Before the first answer it returns ErrUnread, and else nil.
 func (r *Rules) Blind() error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	if r.blind {
-		return ErrBlind
-	}
-	return nil
+	return r.blind.err()
 }
 
 // Alerts asks all servers at once and returns their union. It fails if none of them answers well.
@@ -93,7 +91,7 @@ func (r *Rules) Alerts(ctx context.Context) (alarm.Snapshot, error) {
 	}
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	r.blind = allBlind(readings)
+	r.blind = r.blind.next(readings)
 	u := r.naming.unite(readings, r.memories)
 	r.tell(u.unknown, u.invalid)
 	return u.snapshot, nil

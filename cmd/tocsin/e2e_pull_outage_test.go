@@ -26,9 +26,9 @@ type paged struct {
 }
 
 // page starts a vmalert and two servers that ask it: to one of them it pushes as well.
-func page(t *testing.T) paged {
+func page(t *testing.T, l *lab) paged {
 	t.Helper()
-	p := paged{lab: newLab(t), ways: map[string]way{}}
+	p := paged{lab: l, ways: map[string]way{}}
 	address := loopback(t)
 	p.va = p.VMAlert(address)
 	for name, flags := range map[string][]string{"pull": nil, "both": {"--web.listen-address=" + address}} {
@@ -98,9 +98,10 @@ func (p paged) of(metric string, want float64) func() error {
 }
 
 // TestPullVMAlertKilled kills a vmalert for many intervals, and restarts it again between two.
-func TestPullVMAlertKilled(t *testing.T) {
-	t.Parallel()
-	p := page(t)
+func TestPullVMAlertKilled(t *testing.T) { eachVMAlert(t, pullVMAlertKilled) }
+
+func pullVMAlertKilled(t *testing.T, l *lab) {
+	p := page(t, l)
 	p.va.Kill()
 	p.down(t, "firing")
 	p.asks("error", manyIntervals)
@@ -122,26 +123,39 @@ func TestPullVMAlertKilled(t *testing.T) {
 	p.ends(t)
 }
 
-// TestPullDatasourceKilled has the API of vmalert answer, with what was true before.
-func TestPullDatasourceKilled(t *testing.T) {
-	t.Parallel()
-	p := page(t)
+// TestPullDatasourceKilled has the API of vmalert answer, with what was true before: nobody knows what
+// fires, and that is told.
+func TestPullDatasourceKilled(t *testing.T) { eachVMAlert(t, pullDatasourceKilled) }
+
+func pullDatasourceKilled(t *testing.T, l *lab) {
+	p := page(t, l)
 	p.vm.Kill()
 	eventually(t, p.of("tocsin_source_rules_unknown", 2))
+	p.down(t, "firing")
 	p.asks("ok", manyIntervals)
 	p.unmoved(t, "Away")
+	require.NoError(t, p.of("tocsin_source_stale", 0)(), "it answers")
+	for name, w := range p.ways {
+		assert.Equal(t, []string{"firing"}, w.sink.About("TocsinSourceDown"), name)
+		assert.Len(t, w.s.Alerts(`alertname="TocsinSourceDown"`, `source="lab"`), 1, name)
+		assert.Len(t, w.s.Alerts(`queue="mail"`), 2, "%s: they are held", name)
+		assert.Contains(t, w.s.stderr.String(), "the alerts concerned are kept as they were", name)
+		assert.Contains(t, w.s.page("/"), "Source lab: Not everything is known", name)
+	}
 
 	p.vm.Start()
 	eventually(t, p.of("tocsin_source_rules_unknown", 0))
+	p.down(t, "resolved")
 	p.asks("ok", 2)
 	p.unmoved(t, "Back")
 	p.ends(t)
 }
 
 // TestPullOneOfPairKilled has nobody told of it: the other one knows everything.
-func TestPullOneOfPairKilled(t *testing.T) {
-	t.Parallel()
-	l, sink := newLab(t), newSink(t)
+func TestPullOneOfPairKilled(t *testing.T) { eachVMAlert(t, pullOneOfPairKilled) }
+
+func pullOneOfPairKilled(t *testing.T, l *lab) {
+	sink := newSink(t)
 	a, b := l.VMAlert(), l.VMAlert()
 	s := startServer(t, pulling(sink, asking("vmalert", a.URL(), b.URL())))
 	p := paged{lab: l, ways: map[string]way{"pull": {s, sink}}}
@@ -153,6 +167,7 @@ func TestPullOneOfPairKilled(t *testing.T) {
 	p.asks("error", manyIntervals)
 	require.NoError(t, p.of("tocsin_source_stale", 0)())
 	assert.Contains(t, s.stderr.String(), "one of the servers of a source does not answer well")
+	assert.Contains(t, s.page("/"), "Source lab: 1 of its 2 servers does not answer well")
 	p.unmoved(t, "Away")
 
 	a.Start()
@@ -203,9 +218,10 @@ func (w *witness) Lacking() []time.Time {
 
 // TestPullRuleDeleted has an alert closed whose rule is gone, when the source says so and no earlier:
 // vmalert itself never says that it has ended.
-func TestPullRuleDeleted(t *testing.T) {
-	t.Parallel()
-	l, sink := newLab(t), newSink(t)
+func TestPullRuleDeleted(t *testing.T) { eachVMAlert(t, pullRuleDeleted) }
+
+func pullRuleDeleted(t *testing.T, l *lab) {
+	sink := newSink(t)
 	va := l.VMAlert()
 	w := newWitness(t, va)
 	s := startServer(t, pulling(sink, asking("vmalert", w.URL)))

@@ -152,6 +152,7 @@ type lab struct {
 	dir   string
 	rules string // the file's path
 	vm    *part
+	vmalert
 }
 
 // newLab starts the parts that all have in common, with both rules.
@@ -196,7 +197,7 @@ func (l *lab) VMAlert(push ...string) *part {
 	for _, to := range push {
 		args = append(args, "-notifier.url=http://"+to)
 	}
-	va := &part{t: l.t, program: debianPart(l.t, "vmalert", "victoria-metrics"), address: address, health: "/api/v1/rules", args: args}
+	va := &part{t: l.t, program: l.program, address: address, health: "/api/v1/rules", args: append(args, l.flags...)}
 	va.Start()
 	return va
 }

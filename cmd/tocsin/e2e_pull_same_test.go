@@ -79,9 +79,9 @@ func sameNews(t *testing.T, e *exporter, all map[string]way, alertnames int) {
 }
 
 // TestPullAndPushSayTheSame has one vmalert push to two servers while two ask it.
-func TestPullAndPushSayTheSame(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func TestPullAndPushSayTheSame(t *testing.T) { eachVMAlert(t, pullAndPushSayTheSame) }
+
+func pullAndPushSayTheSame(t *testing.T, l *lab) {
 	to := map[string]string{"push": loopback(t), "both": loopback(t)}
 	va := l.VMAlert(to["push"], to["both"])
 	sameNews(t, l.exporter, ways(t, asking("vmalert", va.URL()), to), 2)

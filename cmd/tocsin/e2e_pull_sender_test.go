@@ -10,9 +10,10 @@ import (
 
 // TestSenderFallsSilent has a vmalert missed that pushes, and is asked nothing: what it pushed is held
 // beyond its end, until it is heard again and says otherwise.
-func TestSenderFallsSilent(t *testing.T) {
-	t.Parallel()
-	l, sink, address := newLab(t), newSink(t), loopback(t)
+func TestSenderFallsSilent(t *testing.T) { eachVMAlert(t, senderFallsSilent) }
+
+func senderFallsSilent(t *testing.T, l *lab) {
+	sink, address := newSink(t), loopback(t)
 	va := l.VMAlert(address)
 	va.Kill()
 	va.args = append(va.args, "-rule.resendDelay=2s", "-external.label=site=lab") // each alert holds for 8 s
