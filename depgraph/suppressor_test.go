@@ -66,7 +66,7 @@ func TestInhibition(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, err := New(tc.rules)
+			g, err := New(tc.rules, Options{})
 			require.NoError(t, err)
 			var alerts []alarm.Alert
 			words := map[model.Fingerprint]string{}
@@ -96,7 +96,7 @@ func TestInhibition(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	_, err := New([]Rule{{Name: "a", Kind: "magic"}, inhibits(`a="1"`, `b="1"`), {Kind: Inhibition, On: []Pair{{Impact: "x"}}}})
+	_, err := New([]Rule{{Name: "a", Kind: "magic"}, inhibits(`a="1"`, `b="1"`), {Kind: Inhibition, On: []Pair{{Impact: "x"}}}}, Options{})
 	assert.EqualError(t, err, "rule 0 \"a\": kind \"magic\" is not known\nrule 2 \"\": a label to agree in has no name")
 }
 
@@ -131,7 +131,7 @@ func (f *follower) judge(alerts ...*alarm.Alert) alarm.Judgement {
 }
 
 func TestOnlyWhatACauseConcernsIsJudged(t *testing.T) {
-	g, err := New([]Rule{inhibits(`s=~".+"`, `t=~".+"`, "e")})
+	g, err := New([]Rule{inhibits(`s=~".+"`, `t=~".+"`, "e")}, Options{})
 	require.NoError(t, err)
 	f := follow(g)
 	alert := func(s string, state alarm.State) *alarm.Alert {
@@ -235,7 +235,7 @@ func TestFollowingEqualsNaive(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		rules := randomRules(rnd)
-		g, err := New(rules)
+		g, err := New(rules, Options{})
 		require.NoError(t, err)
 		f := follow(g)
 		for step := range 40 {

@@ -46,7 +46,7 @@ func TestInhibitsAsAlertmanager(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 4))
 			rules := randomRules(rnd)
-			g, err := New(rules)
+			g, err := New(rules, Options{})
 			require.NoError(t, err)
 			ours := follow(g)
 			store, theirs := alertmanager(t, rules)
@@ -114,7 +114,7 @@ func BenchmarkInhibited(b *testing.B) {
 			<-done
 		})
 		b.Run("tocsin/"+size.name, func(b *testing.B) {
-			g, err := New(rules)
+			g, err := New(rules, Options{})
 			require.NoError(b, err)
 			s := g.Suppressor()
 			firing := func(ls model.LabelSet) *alarm.Alert {
@@ -144,7 +144,7 @@ func BenchmarkCause(b *testing.B) {
 	for i := range 2000 {
 		rules = append(rules, inhibits(`alertname="NodeDown",app="`+strconv.Itoa(i)+`"`, `alertname=~"A|B|C",app="`+strconv.Itoa(i)+`"`, "cluster"))
 	}
-	g, err := New(rules)
+	g, err := New(rules, Options{})
 	require.NoError(b, err)
 	var changes []alarm.Change
 	for i := range 10_000 {
