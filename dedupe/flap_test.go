@@ -138,7 +138,7 @@ func (s *slowFlap) score(now time.Time) float64 {
 }
 
 func TestFlapAgainstItsDefinition(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		o := FlapOptions{
 			HalfLife: 15 * time.Minute, Start: 3, Stop: 1, Min: time.Duration(rnd.IntN(20)+1) * time.Minute, Max: time.Duration(rnd.IntN(200)+30) * time.Minute,

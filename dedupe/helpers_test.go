@@ -110,8 +110,7 @@ func (b *bench) forget(now time.Time, keep time.Duration) {
 		}
 	}
 	slices.Sort(gone)
-	b.Forget(gone)
-	keepRows(b.rows, b.Rows())
+	keepRows(b.rows, b.Forget(gone))
 }
 
 // unmodified checks that nothing that was handed out was modified.

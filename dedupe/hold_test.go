@@ -182,7 +182,7 @@ func (s *slowHold) step(now time.Time, o HoldOptions, a *alarm.Alert, told bool)
 
 func TestHoldAgainstItsDefinition(t *testing.T) {
 	promotions := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 4))
 		swallowed := 0
 		o := holdOptions()

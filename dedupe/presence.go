@@ -192,12 +192,11 @@ func (p *Presence) Observe(now time.Time, snapshots []alarm.Snapshot) ([]alarm.C
 	}
 	p.checkFlaps(now, ordered)
 	changes := p.settle(now)
-	return changes, append(rows, p.Rows()...), p.next(now)
+	return changes, append(rows, p.rows()...), p.next(now)
 }
 
-// Rows returns what is to be persisted since the last call of Observe, which else returns it: the
-// counts of alerts that were forgotten.
-func (p *Presence) Rows() []alarm.Row {
+// rows returns what is to be persisted since it was called last.
+func (p *Presence) rows() []alarm.Row {
 	rows := p.past.changed()
 	if p.flap != nil {
 		rows = append(rows, p.flap.changed()...)
@@ -305,7 +304,7 @@ func spokenAt(now time.Time, s *alarm.Snapshot) time.Time {
 }
 
 // Forget drops resolved alerts. What still fires, or is not known, is left as it is.
-func (p *Presence) Forget(fingerprints []model.Fingerprint) {
+func (p *Presence) Forget(fingerprints []model.Fingerprint) []alarm.Row {
 	for _, fp := range fingerprints {
 		e := p.alerts[fp]
 		if e == nil || e.draft != nil || e.alert.State != alarm.Resolved {
@@ -320,6 +319,7 @@ func (p *Presence) Forget(fingerprints []model.Fingerprint) {
 		p.past.add(&p.opts, fp, e.alert.Occurrences())
 		p.drop(e)
 	}
+	return p.rows()
 }
 
 // Sources says how each source stands, sorted by name.
