@@ -38,3 +38,27 @@ func ExampleSuppressor() {
 	// again at 04:00:00
 	// 1 judged again, 0 muted
 }
+
+// Maintenance each Tuesday at ten in the evening, whatever the clocks do.
+func ExamplePlanner() {
+	planned, err := silence.Planner{}.Plan(time.Time{}, silence.Window{
+		Name: "patch-night", Scope: alarm.Scope{Cluster: "eu-1"},
+		Rule: "FREQ=WEEKLY;BYDAY=TU", Start: "2026-01-06T22:00", Zone: "Europe/London", Duration: 2 * time.Hour,
+	})
+	if err != nil {
+		fmt.Println(err) // all that is wrong with it
+		return
+	}
+	fmt.Println(planned.Matchers)
+	for _, o := range planned.Ahead(time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC), 3) {
+		fmt.Println(o.Start.Format(time.DateTime), "to", o.End.Format(time.DateTime), "UTC")
+	}
+	fmt.Println(planned.StateAt(time.Date(2026, 3, 31, 21, 30, 0, 0, time.UTC)))
+
+	// Output:
+	// {cluster="eu-1"}
+	// 2026-03-24 22:00:00 to 2026-03-25 00:00:00 UTC
+	// 2026-03-31 21:00:00 to 2026-03-31 23:00:00 UTC
+	// 2026-04-07 21:00:00 to 2026-04-07 23:00:00 UTC
+	// active
+}

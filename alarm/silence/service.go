@@ -29,6 +29,9 @@ type Options struct {
 	// MaxSizeBytes bounds the bytes of a silence's texts: ID, matchers, author, comment and
 	// annotations. Zero is without limit.
 	MaxSizeBytes int
+
+	// Planner returns what turns windows into silences: a reload may change it. Nil knows no teams.
+	Planner func() Planner
 }
 
 // A Service makes, edits and ends silences.
@@ -37,6 +40,8 @@ type Service struct {
 	opts   Options
 	edit   chan struct{} // holds a value while a known silence is edited
 	adding atomic.Int64  // new silences under way
+
+	calendars calendars
 }
 
 // NewService returns a Service over an engine.
@@ -95,6 +100,9 @@ func (s *Service) Expire(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := tooManyExceptions(current); err != nil {
+		return err
+	}
 	expired := Expire(present(), current)
 	if expired == nil {
 		return nil
@@ -119,13 +127,14 @@ func (s *Service) Get(ctx context.Context, id string) (*alarm.Silence, error) {
 	return nil, ErrNotFound
 }
 
-// List returns all silences that are kept, expired ones too. The list is the caller's; what it
-// points to is not.
+// List returns all silences that are kept, expired ones too, each with its calendar if it recurs. The
+// list is the caller's; what it points to is not.
 func (s *Service) List(ctx context.Context) ([]*alarm.Silence, error) {
 	all, err := s.engine.Silences(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list silences: %w", err)
 	}
+	s.calendars.compile(all)
 	return all, nil
 }
 
@@ -163,7 +172,10 @@ func sizeBytes(s *alarm.Silence) int {
 	for name, value := range s.Annotations {
 		n += len(name) + len(value)
 	}
-	return n
+	if r := s.Recurrence; r != nil {
+		n += len(r.Rule) + len(r.Zone) + len(r.Start)
+	}
+	return n + len(s.Name) + len(s.Scope.Cluster) + len(s.Scope.Instance) + len(s.Scope.Environment) + len(s.Scope.Team)
 }
 
 // present is the time without the reading of the monotonic clock, which does not survive the store.

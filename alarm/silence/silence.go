@@ -52,6 +52,9 @@ func Set(now time.Time, current *alarm.Silence, edit alarm.Silence, newID func()
 	if edit.ID != "" && current == nil {
 		return nil, ErrNotFound
 	}
+	if err := inherit(current, &edit); err != nil {
+		return nil, err
+	}
 	matchers, err := compile(edit.Matchers)
 	if err != nil {
 		return nil, err
@@ -89,16 +92,25 @@ func keepsHistory(now time.Time, current, edit *alarm.Silence) bool {
 }
 
 // Expire returns the silence as it has to be stored to end now, or nil if it has ended already. One
-// that has not begun then begins and ends now.
+// that has not begun then begins and ends now. Of a window that recurs, or that the configuration
+// plans, only the occurrence ends that is under way, or else the next: those after it stay planned.
 func Expire(now time.Time, current *alarm.Silence) *alarm.Silence {
+	if current.Recurrence != nil || current.FromFile {
+		return endOccurrence(now, current)
+	}
+	return End(now, current)
+}
+
+// End is Expire for good: a series ends with all of its occurrences.
+func End(now time.Time, current *alarm.Silence) *alarm.Silence {
 	state := current.StateAt(now)
 	if state == alarm.SilenceExpired {
 		return nil
 	}
 	expired := *current
 	expired.EndsAt, expired.UpdatedAt = now, now
-	if state == alarm.SilencePending {
-		expired.StartsAt = now
+	if state == alarm.SilencePending && current.Recurrence == nil {
+		expired.StartsAt, expired.Exceptions = now, nil
 	}
 	return &expired
 }

@@ -21,13 +21,20 @@ type Suppressor struct {
 	groups   map[string]*group // of active ones, by their matchers
 	index    matcher.Index[*group]
 	edges    edges // when one begins or ends
-	alerts   map[model.Fingerprint]model.LabelSet
+	alerts   map[model.Fingerprint]candidate
+}
+
+// A candidate is an alert that may be silenced: its labels, and since when it fires.
+type candidate struct {
+	labels model.LabelSet
+	since  time.Time
 }
 
 // An entry is a silence that has not expired.
 type entry struct {
 	*alarm.Silence
-	group *group // nil while it is pending
+	group *group // nil while it does not mute
+	next  time.Time
 }
 
 // A group holds the active silences that have the same matchers, as the reasons that they are,
@@ -35,13 +42,20 @@ type entry struct {
 type group struct {
 	key      string
 	matchers matcher.Matchers
-	reasons  []alarm.Suppression // without a fingerprint
+	reasons  []reason
 }
 
-// NewSuppressor returns a Suppressor that knows these silences, and no alerts yet.
+// A reason is why what matches is withheld. It lacks the fingerprint.
+type reason struct {
+	alarm.Suppression
+	before time.Time // only what began to fire before: the grace has begun; zero is no bound
+}
+
+// NewSuppressor returns a Suppressor that knows these silences, and no alerts yet. One that recurs by
+// what is no rule never mutes: nothing is withheld of which nobody knows when it ends.
 func NewSuppressor(now time.Time, silences []*alarm.Silence) *Suppressor {
 	s := &Suppressor{
-		silences: map[string]*entry{}, groups: map[string]*group{}, alerts: map[model.Fingerprint]model.LabelSet{},
+		silences: map[string]*entry{}, groups: map[string]*group{}, alerts: map[model.Fingerprint]candidate{},
 	}
 	touched := map[*group]struct{}{}
 	for _, sil := range silences {
@@ -72,7 +86,7 @@ func (s *Suppressor) Judge(now time.Time, v alarm.View) alarm.Judgement {
 		if c.Alert.State == alarm.Resolved {
 			delete(s.alerts, fp)
 		} else {
-			s.alerts[fp] = c.Alert.Labels
+			s.alerts[fp] = candidate{c.Alert.Labels, c.Alert.StartsAt}
 		}
 	}
 	slices.Sort(judged)
@@ -80,8 +94,8 @@ func (s *Suppressor) Judge(now time.Time, v alarm.View) alarm.Judgement {
 
 	j := alarm.Judgement{Judged: judged, Next: s.next()}
 	for _, fp := range judged {
-		if labels, ok := s.alerts[fp]; ok {
-			j.Reasons = s.reasons(j.Reasons, fp, labels)
+		if a, ok := s.alerts[fp]; ok {
+			j.Reasons = s.reasons(j.Reasons, fp, a)
 		}
 	}
 	return j
@@ -90,21 +104,30 @@ func (s *Suppressor) Judge(now time.Time, v alarm.View) alarm.Judgement {
 // set takes in a silence as it is from now on.
 func (s *Suppressor) set(now time.Time, sil *alarm.Silence, touched map[*group]struct{}) {
 	s.drop(sil.ID, touched)
-	if sil.StateAt(now) == alarm.SilenceExpired {
-		return
+	if sil.Recurrence != nil {
+		sil, _ = Compile(sil) // where it fails there is no calendar, and so no occurrence
 	}
 	e := &entry{Silence: sil}
 	s.silences[sil.ID] = e
-	if sil.StateAt(now) == alarm.SilencePending {
-		heap.Push(&s.edges, edge{sil.StartsAt, e})
-		return
-	}
-	s.begin(e, touched)
+	s.turn(now, e, touched)
 }
 
-// begin makes a silence active.
-func (s *Suppressor) begin(e *entry, touched map[*group]struct{}) {
-	heap.Push(&s.edges, edge{e.EndsAt, e})
+// turn has a silence be what it is at now: pending, active, in its grace, or over.
+func (s *Suppressor) turn(now time.Time, e *entry, touched map[*group]struct{}) {
+	s.leave(e, touched)
+	p := phaseAt(e.Silence, now)
+	if p.mutes {
+		s.begin(e, p.reason, touched)
+	}
+	if e.next = p.next; p.next.IsZero() {
+		delete(s.silences, e.ID)
+		return
+	}
+	heap.Push(&s.edges, edge{p.next, e})
+}
+
+// begin has a silence mute, for this reason.
+func (s *Suppressor) begin(e *entry, r reason, touched map[*group]struct{}) {
 	key := e.Matchers.Sorted().String()
 	g := s.groups[key]
 	if g == nil {
@@ -113,26 +136,28 @@ func (s *Suppressor) begin(e *entry, touched map[*group]struct{}) {
 		s.index.Add(g.matchers, g)
 	}
 	i, _ := slices.BinarySearchFunc(g.reasons, e.ID, byID)
-	g.reasons = slices.Insert(g.reasons, i, alarm.Suppression{
-		Reason: alarm.ReasonSilence, By: e.ID, Note: e.Comment, Since: e.StartsAt, Until: e.EndsAt,
-	})
+	g.reasons = slices.Insert(g.reasons, i, r)
 	e.group = g
 	touched[g] = struct{}{}
 }
 
 // drop forgets a silence.
 func (s *Suppressor) drop(id string, touched map[*group]struct{}) {
-	e := s.silences[id]
-	if e == nil {
-		return
+	if e := s.silences[id]; e != nil {
+		delete(s.silences, id)
+		s.leave(e, touched)
 	}
-	delete(s.silences, id)
+}
+
+// leave has a silence mute no more.
+func (s *Suppressor) leave(e *entry, touched map[*group]struct{}) {
 	g := e.group
 	if g == nil {
 		return
 	}
+	e.group = nil
 	touched[g] = struct{}{}
-	if i, ok := slices.BinarySearchFunc(g.reasons, id, byID); ok {
+	if i, ok := slices.BinarySearchFunc(g.reasons, e.ID, byID); ok {
 		g.reasons = slices.Delete(g.reasons, i, i+1)
 	}
 	if len(g.reasons) == 0 {
@@ -141,26 +166,26 @@ func (s *Suppressor) drop(id string, touched map[*group]struct{}) {
 	}
 }
 
-func byID(r alarm.Suppression, id string) int { return cmp.Compare(r.By, id) }
+func byID(r reason, id string) int { return cmp.Compare(r.By, id) }
 
 // pass lets silences begin and end.
 func (s *Suppressor) pass(now time.Time, touched map[*group]struct{}) {
 	for len(s.edges) > 0 && !s.edges[0].at.After(now) {
-		e := heap.Pop(&s.edges).(edge).entry
-		switch {
-		case s.silences[e.ID] != e: // it was edited since
-		case e.StateAt(now) == alarm.SilenceExpired:
-			s.drop(e.ID, touched)
-		case e.group == nil:
-			s.begin(e, touched)
+		if due := heap.Pop(&s.edges).(edge); s.current(due) {
+			s.turn(now, due.entry, touched)
 		}
 	}
+}
+
+// current says whether an edge still is one: the silence may have been edited since.
+func (s *Suppressor) current(e edge) bool {
+	return s.silences[e.entry.ID] == e.entry && e.entry.next.Equal(e.at)
 }
 
 // next is when the next silence begins or ends, or zero.
 func (s *Suppressor) next() time.Time {
 	for len(s.edges) > 0 {
-		if first := s.edges[0]; s.silences[first.entry.ID] == first.entry {
+		if first := s.edges[0]; s.current(first) {
 			return first.at
 		}
 		heap.Pop(&s.edges)
@@ -178,8 +203,8 @@ func (s *Suppressor) matched(groups map[*group]struct{}) []model.Fingerprint {
 		index.Add(g.matchers, g)
 	}
 	var matched []model.Fingerprint
-	for fp, labels := range s.alerts {
-		for range index.Matching(labels) {
+	for fp, a := range s.alerts {
+		for range index.Matching(a.labels) {
 			matched = append(matched, fp)
 			break
 		}
@@ -188,14 +213,17 @@ func (s *Suppressor) matched(groups map[*group]struct{}) []model.Fingerprint {
 }
 
 // reasons appends one reason for each active silence that matches, sorted by ID.
-func (s *Suppressor) reasons(all []alarm.Suppression, fp model.Fingerprint, labels model.LabelSet) []alarm.Suppression {
+func (s *Suppressor) reasons(all []alarm.Suppression, fp model.Fingerprint, a candidate) []alarm.Suppression {
 	from, groups := len(all), 0
-	for g := range s.index.Matching(labels) {
+	for g := range s.index.Matching(a.labels) {
 		groups++
-		all = append(all, g.reasons...)
-	}
-	for i := from; i < len(all); i++ {
-		all[i].Fingerprint = fp
+		all = slices.Grow(all, len(g.reasons))
+		for i := range g.reasons {
+			if r := &g.reasons[i]; r.before.IsZero() || a.since.Before(r.before) {
+				all = append(all, r.Suppression)
+				all[len(all)-1].Fingerprint = fp
+			}
+		}
 	}
 	if groups > 1 {
 		slices.SortFunc(all[from:], func(a, b alarm.Suppression) int { return cmp.Compare(a.By, b.By) })
@@ -203,10 +231,15 @@ func (s *Suppressor) reasons(all []alarm.Suppression, fp model.Fingerprint, labe
 	return all
 }
 
-// Mutes says whether an alert with these labels is silenced, as of the last Judge.
+// Mutes says whether an alert with these labels is silenced if it begins to fire now, as of the last
+// Judge.
 func (s *Suppressor) Mutes(labels model.LabelSet) bool {
-	for range s.index.Matching(labels) {
-		return true
+	for g := range s.index.Matching(labels) {
+		for i := range g.reasons {
+			if g.reasons[i].before.IsZero() {
+				return true
+			}
+		}
 	}
 	return false
 }
