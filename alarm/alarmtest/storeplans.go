@@ -87,7 +87,7 @@ func fullPlan() *alarm.Plan {
 		},
 		Told: []alarm.Told{
 			{
-				Key: key("0"), At: at, Sets: alarm.ToldSets{Firing: []uint64{1, 1 << 63}, Resolved: []uint64{0, ^uint64(0)}},
+				Key: key("0"), At: at, Sets: alarm.ToldSets{Firing: []uint64{1, 1 << 63}, Resolved: []uint64{0, ^uint64(0)}, Note: "flapping"},
 				Open: []uint64{5}, Data: []byte{0, 255, '"'},
 				Acked: alarm.Acked{At: at, By: "somebody"}, ClosedThere: at.Add(2), ClosedBy: "somebody else",
 			},

@@ -10,31 +10,37 @@ import (
 // sizes are how many rows one statement writes. More do not make it faster.
 var sizes = [...]int{64, 16, 4, 1}
 
-// A bulk is a statement for many rows at once, prepared in several sizes.
-type bulk struct {
+// A bulk writes or deletes many rows of one table at once.
+type bulk interface {
+	// exec does so for n rows; row appends the parameters of the i-th.
+	exec(ctx context.Context, tx *sql.Tx, n int, row func(args []any, i int) []any) error
+}
+
+// prepared is a bulk for a database in this process: its statement is prepared in several sizes.
+type prepared struct {
 	query func(rows int) string
 	stmts [len(sizes)]*sql.Stmt
 	args  []any
 }
 
 // newUpsert writes rows, and replaces those that have the same key.
-func newUpsert(d *Dialect, table string, key, columns []string) *bulk {
+func newUpsert(d *Dialect, table string, key, columns []string) *prepared {
 	all := append(append([]string(nil), key...), columns...)
 	head := "INSERT INTO " + table + " (" + strings.Join(all, ",") + ") VALUES "
 	tail := d.upsert(key, columns)
-	return &bulk{query: func(rows int) string { return head + d.parameters(rows, len(all)) + tail }}
+	return &prepared{query: func(rows int) string { return head + d.parameters(rows, len(all)) + tail }}
 }
 
 // newInsert writes rows that are new.
-func newInsert(d *Dialect, table string, columns []string) *bulk {
+func newInsert(d *Dialect, table string, columns []string) *prepared {
 	head := "INSERT INTO " + table + " (" + strings.Join(columns, ",") + ") VALUES "
-	return &bulk{query: func(rows int) string { return head + d.parameters(rows, len(columns)) }}
+	return &prepared{query: func(rows int) string { return head + d.parameters(rows, len(columns)) }}
 }
 
 // newDelete deletes rows by a key of one or several columns.
-func newDelete(d *Dialect, table string, key ...string) *bulk {
+func newDelete(d *Dialect, table string, key ...string) *prepared {
 	one := "(" + strings.Join(key, "=? AND ") + "=?)"
-	return &bulk{query: func(rows int) string {
+	return &prepared{query: func(rows int) string {
 		if len(key) == 1 {
 			return "DELETE FROM " + table + " WHERE " + key[0] + " IN " + d.parameters(1, rows)
 		}
@@ -43,7 +49,7 @@ func newDelete(d *Dialect, table string, key ...string) *bulk {
 }
 
 // prepare must be called before exec, outside of a transaction.
-func (b *bulk) prepare(ctx context.Context, db *sql.DB) (err error) {
+func (b *prepared) prepare(ctx context.Context, db *sql.DB) (err error) {
 	for i, rows := range sizes {
 		if b.stmts[i], err = db.PrepareContext(ctx, b.query(rows)); err != nil { //nolint:sqlclosecheck // kept until the database is closed, which closes it
 			return fmt.Errorf("%s: %w", b.query(1), err)
@@ -52,8 +58,8 @@ func (b *bulk) prepare(ctx context.Context, db *sql.DB) (err error) {
 	return nil
 }
 
-// exec runs the statement for n rows; row appends the parameters of the i-th.
-func (b *bulk) exec(ctx context.Context, tx *sql.Tx, n int, row func(args []any, i int) []any) error {
+// exec implements bulk.
+func (b *prepared) exec(ctx context.Context, tx *sql.Tx, n int, row func(args []any, i int) []any) error {
 	done := 0
 	for size, rows := range sizes {
 		if n-done < rows {

@@ -49,8 +49,14 @@ func (d *DB) commit(ctx context.Context, generation int64, p *alarm.Plan, first 
 		return alarm.ErrLeaseLost
 	}
 	d.buf = d.buf[:0]
-	err := d.transact(ctx, func(tx *sql.Tx) error {
-		if err := d.checkGeneration(ctx, tx, generation); err != nil {
+	err := d.settle(ctx)
+	if err != nil {
+		return d.trouble(err)
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	err = d.transact(ctx, func(tx *sql.Tx) error {
+		if err := d.fence(ctx, tx, generation); err != nil {
 			return err
 		}
 		if err := first(ctx, tx); err != nil {
@@ -63,8 +69,10 @@ func (d *DB) commit(ctx context.Context, generation int64, p *alarm.Plan, first 
 	}
 	if err != nil {
 		d.rows = rowIDs{} // it holds rows that never came to be
+		d.doubt(err)
 		return d.trouble(err)
 	}
+	d.lease.version++
 	for _, a := range p.Forgotten {
 		delete(d.rows.byAlert, a.Fingerprint())
 	}
@@ -100,6 +108,9 @@ func (d *DB) apply(ctx context.Context, tx *sql.Tx, generation int64, p *alarm.P
 	}
 	if err := d.applyHistory(ctx, tx, p, bodies); err != nil {
 		return fmt.Errorf("write history: %w", err)
+	}
+	if err := d.applyRemoved(ctx, tx, p); err != nil {
+		return fmt.Errorf("write what was removed: %w", err)
 	}
 	return nil
 }
@@ -158,45 +169,43 @@ func (d *DB) applyVerdicts(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error
 func (d *DB) applySilences(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
 	err := d.bulks.silences.exec(ctx, tx, len(p.Silences), func(args []any, i int) []any {
 		body := d.encode(func(b []byte) []byte { return appendSilence(b, p.Silences[i]) })
-		return append(args, p.Silences[i].ID, body)
+		return append(d.keyArgs(args, p.Silences[i].ID), body)
 	})
 	if err != nil {
 		return err
 	}
 	return d.bulks.silencesGone.exec(ctx, tx, len(p.RemovedSilences), func(args []any, i int) []any {
-		return append(args, p.RemovedSilences[i])
+		return d.keyArgs(args, p.RemovedSilences[i])
 	})
 }
 
 func (d *DB) applyGroups(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
 	err := d.bulks.groups.exec(ctx, tx, len(p.Groups), func(args []any, i int) []any {
 		body := d.encode(func(b []byte) []byte { return appendGroupState(b, &p.Groups[i]) })
-		return append(args, p.Groups[i].Group.ID(), body)
+		return append(d.keyArgs(args, p.Groups[i].Group.ID()), body)
 	})
 	if err != nil {
 		return err
 	}
 	return d.bulks.groupsGone.exec(ctx, tx, len(p.EndedGroups), func(args []any, i int) []any {
-		return append(args, p.EndedGroups[i])
+		return d.keyArgs(args, p.EndedGroups[i])
 	})
 }
 
 func (d *DB) applyTold(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
 	err := d.bulks.told.exec(ctx, tx, len(p.Told), func(args []any, i int) []any {
 		body := d.encode(func(b []byte) []byte { return appendTold(b, &p.Told[i]) })
-		return append(appendIntentionKey(args, p.Told[i].Key), body)
+		return append(d.textArgs(args, keyTexts(p.Told[i].Key)...), body)
 	})
 	if err != nil {
 		return err
 	}
 	return d.bulks.toldGone.exec(ctx, tx, len(p.DroppedTold), func(args []any, i int) []any {
-		return appendIntentionKey(args, p.DroppedTold[i])
+		return d.keyArgs(args, keyTexts(p.DroppedTold[i])...)
 	})
 }
 
-func appendIntentionKey(args []any, k alarm.IntentionKey) []any {
-	return append(args, k.Receiver, k.Integration, k.Group)
-}
+func keyTexts(k alarm.IntentionKey) []string { return []string{k.Receiver, k.Integration, k.Group} }
 
 func (d *DB) applyIntentions(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
 	for _, list := range [][]alarm.Intention{p.Add, p.Update, p.Close} {
@@ -225,11 +234,11 @@ func (d *DB) applyParts(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
 		var err error
 		if run[0].Value == nil {
 			err = d.bulks.partsGone.exec(ctx, tx, n, func(args []any, i int) []any {
-				return append(args, run[i].Part, run[i].Key)
+				return d.keyArgs(args, run[i].Part, run[i].Key)
 			})
 		} else {
 			err = d.bulks.parts.exec(ctx, tx, n, func(args []any, i int) []any {
-				return append(args, run[i].Part, run[i].Key, run[i].Value)
+				return append(d.textArgs(args, run[i].Part, run[i].Key), run[i].Value)
 			})
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
@@ -17,16 +18,18 @@ type DB struct {
 	dialect Dialect
 	write   *sql.DB
 	read    *sql.DB
-	known   int64 // the schema version
+	known   int64  // the schema version
+	token   []byte // tells this DB from all others, on a server
 
 	bulks          bulks
 	generationStmt *sql.Stmt
 	lastBlockStmt  *sql.Stmt
 
-	mu   sync.Mutex // held by whoever writes; guards the fields below
-	rows rowIDs
-	buf  []byte // what a commit encodes
-	held bool   // the dialect's lock
+	mu    sync.Mutex // held by whoever writes; guards the fields below
+	rows  rowIDs
+	buf   []byte // what a commit encodes
+	held  bool   // the dialect's lock
+	lease lease  // on a server
 }
 
 var (
@@ -36,22 +39,29 @@ var (
 
 // bulks are the statements of a commit.
 type bulks struct {
-	alerts, alertsGone         *bulk
-	verdicts, verdictsGone     *bulk
-	silences, silencesGone     *bulk
-	groups, groupsGone         *bulk
-	told, toldGone             *bulk
-	intentions, intentionsGone *bulk
-	parts, partsGone           *bulk
-	history, historyGone       *bulk
-	blocks                     *bulk
+	alerts, alertsGone         bulk
+	verdicts, verdictsGone     bulk
+	silences, silencesGone     bulk
+	groups, groupsGone         bulk
+	told, toldGone             bulk
+	intentions, intentionsGone bulk
+	parts, partsGone           bulk
+	history, historyGone       bulk
+	blocks                     bulk
+	removed                    bulk // on a server
 }
 
 // New takes over two pools of connections to one database, of which write needs a single
 // connection, and brings its tables up to date. It is for dialect packages. New closes the pools if
 // it fails.
 func New(ctx context.Context, write, read *sql.DB, dialect Dialect) (*DB, error) {
-	d := &DB{dialect: dialect, write: write, read: read}
+	token := uuid.New()
+	d := &DB{dialect: dialect, write: write, read: read, token: token[:]}
+	if dialect.Server != nil {
+		server := *dialect.Server
+		server.setDefaults()
+		d.dialect.Server = &server
+	}
 	if err := d.start(ctx); err != nil {
 		return nil, errors.Join(d.trouble(err), d.Close())
 	}
@@ -59,26 +69,32 @@ func New(ctx context.Context, write, read *sql.DB, dialect Dialect) (*DB, error)
 }
 
 func (d *DB) start(ctx context.Context) error {
-	if d.dialect.Generation == "" {
-		d.dialect.Generation = "SELECT value FROM meta WHERE name = '" + metaGeneration + "'"
-	}
 	if err := d.migrate(ctx); err != nil {
 		return err
 	}
-	if d.dialect.ReadOnly {
+	switch {
+	case d.dialect.ReadOnly:
 		return nil
+	case d.dialect.Server != nil:
+		return d.prepareServer()
+	default:
+		return d.prepare(ctx)
 	}
-	return d.prepare(ctx)
 }
 
 func (d *DB) prepare(ctx context.Context) error {
-	upsert := func(table string, key []string, columns ...string) *bulk {
-		return newUpsert(&d.dialect, table, key, columns)
+	var all []*prepared
+	keep := func(b *prepared) bulk {
+		all = append(all, b)
+		return b
 	}
-	gone := func(table string, key ...string) *bulk { return newDelete(&d.dialect, table, key...) }
+	upsert := func(table string, key []string, columns ...string) bulk {
+		return keep(newUpsert(&d.dialect, table, key, columns))
+	}
+	gone := func(table string, key ...string) bulk { return keep(newDelete(&d.dialect, table, key...)) }
 	id, fp := []string{"id"}, []string{"fingerprint"}
 	told, part := []string{"receiver", "integration", "group_key"}, []string{"part", `"key"`}
-	b := bulks{
+	d.bulks = bulks{
 		alerts: upsert("alerts", id, "fingerprint", "body"), alertsGone: gone("alerts", id...),
 		verdicts: upsert("verdicts", fp, "body"), verdictsGone: gone("verdicts", fp...),
 		silences: upsert("silences", id, "body"), silencesGone: gone("silences", id...),
@@ -86,34 +102,37 @@ func (d *DB) prepare(ctx context.Context) error {
 		told: upsert("told", told, "body"), toldGone: gone("told", told...),
 		intentions: upsert("intentions", id, "body"), intentionsGone: gone("intentions", id...),
 		parts: upsert("parts", part, "value"), partsGone: gone("parts", part...),
-		history: newInsert(&d.dialect, "history", historyColumns[:]), historyGone: gone("history", id...),
+		history: keep(newInsert(&d.dialect, "history", historyColumns[:])), historyGone: gone("history", id...),
 		blocks: upsert("history_blocks", id, "first_id", "next_id", "first_at", "last_at"),
 	}
-	for _, one := range []*bulk{
-		b.alerts, b.alertsGone, b.verdicts, b.verdictsGone, b.silences, b.silencesGone, b.groups, b.groupsGone,
-		b.told, b.toldGone, b.intentions, b.intentionsGone, b.parts, b.partsGone, b.history, b.historyGone, b.blocks,
-	} {
+	for _, one := range all {
 		if err := one.prepare(ctx, d.write); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
 	}
-	d.bulks = b
 	var err error
-	if d.generationStmt, err = d.write.PrepareContext(ctx, d.dialect.Generation); err != nil {
+	if d.generationStmt, err = d.write.PrepareContext(ctx, selectGeneration); err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
-	d.lastBlockStmt, err = d.write.PrepareContext(ctx,
-		"SELECT id, first_id, next_id, first_at, last_at FROM history_blocks ORDER BY id DESC LIMIT 1")
-	if err != nil {
+	if d.lastBlockStmt, err = d.write.PrepareContext(ctx, selectLastBlock); err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
 	return nil
+}
+
+// queryRow runs a statement that was prepared if the dialect has it so.
+func (d *DB) queryRow(ctx context.Context, tx *sql.Tx, stmt *sql.Stmt, query string) *sql.Row {
+	if stmt == nil {
+		return tx.QueryRowContext(ctx, query)
+	}
+	return tx.StmtContext(ctx, stmt).QueryRowContext(ctx) //nolint:sqlclosecheck // closed with tx
 }
 
 // Close releases the lease and closes the database. No other method may be called afterwards.
 func (d *DB) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.leave()
 	err := errors.Join(d.read.Close(), d.write.Close())
 	return errors.Join(d.trouble(err), d.unlock())
 }
@@ -123,7 +142,7 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 	if err := d.writable(); err != nil {
 		return err
 	}
-	tx, err := d.write.BeginTx(ctx, nil)
+	tx, err := d.begin(ctx, d.write, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -132,6 +151,15 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// begin tries once more on a server: a connection of the pool may have died meanwhile.
+func (d *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions) (*sql.Tx, error) {
+	tx, err := pool.BeginTx(ctx, opts)
+	if err != nil && d.dialect.Server != nil && ctx.Err() == nil {
+		return pool.BeginTx(ctx, opts)
+	}
+	return tx, err
 }
 
 func (d *DB) writable() error {

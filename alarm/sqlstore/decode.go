@@ -51,6 +51,50 @@ func (r *reader) alert(a *alarm.Alert) {
 			a.Fired = int(r.int())
 		case "raisedBy":
 			a.RaisedBy = r.shared()
+		case "counts":
+			a.Counts = new(alarm.Counts)
+			r.counts(a.Counts)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *reader) counts(c *alarm.Counts) {
+	r.fields(func(name []byte) {
+		switch string(name) {
+		case "since":
+			c.Since = r.time()
+		case "ended":
+			c.Ended = r.time()
+		case "firing":
+			c.Firing = time.Duration(r.int())
+		case "reopens":
+			c.Reopens = int(r.int())
+		case "flaps":
+			c.Flaps = int(r.int())
+		case "transients":
+			c.Transients = int(r.int())
+		case "flapping":
+			c.Flapping = new(alarm.Flapping)
+			r.flapping(c.Flapping)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *reader) flapping(f *alarm.Flapping) {
+	r.fields(func(name []byte) {
+		switch string(name) {
+		case "since":
+			f.Since = r.time()
+		case "changes":
+			f.Changes = int(r.int())
+		case "noted":
+			f.Noted = r.time()
+		case "notedChanges":
+			f.NotedChanges = int(r.int())
 		default:
 			r.skip()
 		}
@@ -158,7 +202,7 @@ func (r *reader) silence(s *alarm.Silence) {
 				s.Annotations[string(name)] = string(value)
 			}
 		default:
-			r.skip()
+			r.window(name, s)
 		}
 	})
 }
@@ -249,6 +293,8 @@ func (r *reader) told(t *alarm.Told) {
 			t.Sets.Firing = r.hashes()
 		case "resolved":
 			t.Sets.Resolved = r.hashes()
+		case "note":
+			t.Sets.Note = r.shared()
 		case "open":
 			t.Open = r.hashes()
 		case "data":

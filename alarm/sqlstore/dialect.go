@@ -30,15 +30,14 @@ type Dialect struct {
 	// replaced. Nil is SQLite's and PostgreSQL's ON CONFLICT.
 	Upsert func(key, columns []string) string
 
-	// Generation reads the lease's generation inside a commit, so that it cannot change before the
-	// commit ends. Empty is a plain SELECT, which is enough where there is one writer.
-	Generation string
-
 	// Trouble maps an error of the driver to an *Error, or returns it as it is. Nil maps none.
 	Trouble func(error) error
 
 	// Lock, if not nil, guards the database against other processes.
 	Lock Lock
+
+	// Server, if not nil, says that the database is a server that several processes share.
+	Server *Server
 }
 
 // A Lock is held by one process at a time, and released by the system if the process dies.

@@ -4,7 +4,7 @@
 //
 // A [DB] is an [alarm.Store] and an [alarm.Historian], and it holds the lease. It speaks plain SQL
 // through database/sql; what differs between databases is one [Dialect] value, and each dialect has
-// a package of its own that imports the driver, such as sqlstore/sqlite.
+// a package of its own that imports the driver: sqlstore/sqlite, sqlstore/postgres, sqlstore/mysql.
 //
 // The tables carry the words of the Go types: alerts, silences, groups, told, intentions, verdicts
 // and parts hold the state; history holds what happened; meta holds the instance's ID, the lease's
@@ -21,6 +21,40 @@
 // close, delivered, failed, unsent, silence, silence-removed, or the kind of the event. The body is
 // JSON: for a change the whole alert, as its source said it, so that outputs can be computed again
 // from inputs. Record IDs rise in the order of the commits and are never used again.
+//
+// [DB.Export] streams history as JSON lines. [DB.Prune] is retention: it deletes a batch in a short
+// transaction, so that commits get their turn. What the databases need besides (VACUUM, OPTIMIZE,
+// backups) stands in the packages of the dialects.
+//
+// # Several servers
+//
+// On a server ([Server]) the lease is a row that ends unless it is renewed. The database's clock
+// decides when: the clocks of those who share it do not matter. [DB.Acquire] fails with a *HeldError
+// while another server leads, and raises the generation when it succeeds. [DB.Renew], which is to be
+// called each quarter of the TTL, says until when the lease surely holds by our own monotonic clock:
+// deliver nothing after that. A lease that ended and that nobody took can be renewed, and every commit
+// extends it.
+//
+// Each commit begins with an update of the lease's row, which must name the generation, the holder and
+// the number of the commit before. Hence a late leader is refused with [alarm.ErrLeaseLost] inside the
+// transaction; nobody takes over in the middle of a commit; and a leader that falls silent in the
+// middle of one is cut off by the database, for its session may not rest in a transaction for longer
+// than 6 s. From the last sign of life to the next leader's lease it takes at most the TTL of 8 s and
+// the second between two attempts: measured, 8.0 s to 8.7 s.
+//
+// The outcome of a commit whose answer is lost is unknown: it may even take effect later, when the
+// bytes arrive. So a DB remembers that a commit failed, and its next Load (or Commit) first waits for
+// the lock on the row, which the lost transaction holds until its outcome is settled. What Load says
+// then remains true. If the database itself has lost commits, as a standby may that was promoted, the
+// numbers do not match, and a commit fails until the state is loaded again.
+//
+// Those who do not lead read [DB.Follow]: asked with the leadership that the last [Delta] held, it
+// costs one row if nothing moved, and otherwise what changed, found by the version that each row
+// carries and by the table removed. [Delta.Apply] brings a copy up to date. Asked once a second, it
+// keeps the copy no more than 2 s old. The same answer says who leads, under which name and since when.
+//
+// A connection that is lost makes the call under way fail, with [ErrUnavailable]; the next one makes a
+// new connection. No call waits for longer than its [Server.Timeout].
 //
 // # Layout
 //

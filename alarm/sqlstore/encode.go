@@ -27,6 +27,28 @@ func appendAlert(b []byte, a *alarm.Alert) []byte {
 	b = appendTime(b, "firstSeen", a.FirstSeen)
 	b = appendInt(b, "fired", int64(a.Fired))
 	b = appendText(b, "raisedBy", a.RaisedBy)
+	if a.Counts != nil {
+		b = appendCounts(appendKey(b, "counts"), a.Counts)
+	}
+	return append(b, '}')
+}
+
+func appendCounts(b []byte, c *alarm.Counts) []byte {
+	b = append(b, '{')
+	b = appendTime(b, "since", c.Since)
+	b = appendTime(b, "ended", c.Ended)
+	b = appendInt(b, "firing", int64(c.Firing))
+	b = appendInt(b, "reopens", int64(c.Reopens))
+	b = appendInt(b, "flaps", int64(c.Flaps))
+	b = appendInt(b, "transients", int64(c.Transients))
+	if f := c.Flapping; f != nil {
+		b = append(appendKey(b, "flapping"), '{')
+		b = appendTime(b, "since", f.Since)
+		b = appendInt(b, "changes", int64(f.Changes))
+		b = appendTime(b, "noted", f.Noted)
+		b = appendInt(b, "notedChanges", int64(f.NotedChanges))
+		b = append(b, '}')
+	}
 	return append(b, '}')
 }
 
@@ -102,6 +124,7 @@ func appendSilence(b []byte, s *alarm.Silence) []byte {
 	b = appendText(b, "createdBy", s.CreatedBy)
 	b = appendText(b, "comment", s.Comment)
 	b = appendLabels(b, "annotations", s.Annotations)
+	b = appendWindow(b, s)
 	return append(b, '}')
 }
 
@@ -133,6 +156,7 @@ func appendTold(b []byte, t *alarm.Told) []byte {
 	b = appendTime(b, "at", t.At)
 	b = appendHashes(b, "firing", t.Sets.Firing)
 	b = appendHashes(b, "resolved", t.Sets.Resolved)
+	b = appendText(b, "note", t.Sets.Note)
 	b = appendHashes(b, "open", t.Open)
 	b = appendBytes(b, "data", t.Data)
 	b = appendTime(b, "ackedAt", t.Acked.At)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // The kinds of trouble that a database can be in. Every method of [DB] may return an error that
@@ -65,6 +66,10 @@ type HeldError struct {
 	Where string // the lock file, or the database
 	By    string // who holds it, such as "process 1234"; empty if that is not known
 	Err   error  // what the operating system said, if anything
+
+	// Until is when the lease ends unless it is renewed, by the database's clock. Zero: when its
+	// holder lets go or dies.
+	Until time.Time
 }
 
 // Error says who holds the lease, and what to do.
@@ -73,6 +78,10 @@ func (e *HeldError) Error() string {
 	b.WriteString("another server")
 	if e.By != "" {
 		fmt.Fprintf(&b, " (%s)", e.By)
+	}
+	if !e.Until.IsZero() {
+		fmt.Fprintf(&b, " leads on %s until %s or longer: wait until it stops", e.Where, e.Until.Format(time.RFC3339))
+		return b.String()
 	}
 	fmt.Fprintf(&b, " holds %s: stop it first, or give this one storage of its own", e.Where)
 	return b.String()

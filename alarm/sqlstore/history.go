@@ -68,10 +68,12 @@ func (d *DB) applyHistory(ctx context.Context, tx *sql.Tx, p *alarm.Plan, bodies
 	return d.setBlock(ctx, tx, b)
 }
 
+const selectLastBlock = "SELECT id, first_id, next_id, first_at, last_at FROM history_blocks ORDER BY id DESC LIMIT 1"
+
 // lastBlock is the one that history is appended to.
 func (d *DB) lastBlock(ctx context.Context, tx *sql.Tx) (block, error) {
 	b := emptyBlock(1, 1)
-	row := tx.StmtContext(ctx, d.lastBlockStmt).QueryRowContext(ctx) //nolint:sqlclosecheck // closed with tx
+	row := d.queryRow(ctx, tx, d.lastBlockStmt, selectLastBlock)
 	err := row.Scan(&b.id, &b.firstID, &b.nextID, &b.firstAt, &b.lastAt)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return block{}, fmt.Errorf("read the last block: %w", err)

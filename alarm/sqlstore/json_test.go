@@ -113,7 +113,7 @@ func TestTimes(t *testing.T) {
 func TestStatements(t *testing.T) {
 	lite, post := &Dialect{}, &Dialect{Numbered: true}
 	other := &Dialect{Upsert: func(_, columns []string) string { return " ON DUPLICATE KEY UPDATE " + columns[0] }}
-	for want, b := range map[string]*bulk{
+	for want, b := range map[string]*prepared{
 		"INSERT INTO t (a,b,c) VALUES (?,?,?),(?,?,?) ON CONFLICT (a,b) DO UPDATE SET c=excluded.c":                  newUpsert(lite, "t", []string{"a", "b"}, []string{"c"}),
 		"INSERT INTO t (a,b,c) VALUES ($1,$2,$3),($4,$5,$6) ON CONFLICT (a) DO UPDATE SET b=excluded.b,c=excluded.c": newUpsert(post, "t", []string{"a"}, []string{"b", "c"}),
 		"INSERT INTO t (a,b) VALUES (?,?),(?,?) ON DUPLICATE KEY UPDATE b":                                           newUpsert(other, "t", []string{"a"}, []string{"b"}),

@@ -20,6 +20,9 @@ func (d *DB) Acquire(ctx context.Context) (generation int64, err error) {
 	if err := d.writable(); err != nil {
 		return 0, err
 	}
+	if d.dialect.Server != nil {
+		return d.acquireRow(ctx)
+	}
 	heldBefore := d.held
 	if err := d.lock(); err != nil {
 		return 0, fmt.Errorf("acquire the lease: %w", err)
@@ -49,11 +52,14 @@ func (d *DB) raiseGeneration(ctx context.Context) (generation int64, err error) 
 	return generation, err
 }
 
-// Renew says until when the lease is surely held, by this machine's clock: the zero time means for
-// as long as this process lives. It returns [alarm.ErrLeaseLost] if it is not held any more.
+// Renew extends the lease and says until when it is surely held, by this machine's monotonic clock:
+// the zero time means for as long as this process lives. It returns [alarm.ErrLeaseLost] if it is not held any more.
 func (d *DB) Renew(ctx context.Context, generation int64) (until time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.dialect.Server != nil {
+		return d.renewRow(ctx, generation)
+	}
 	if !d.leads() {
 		return time.Time{}, fmt.Errorf("renew the lease: %w", alarm.ErrLeaseLost)
 	}
@@ -66,6 +72,11 @@ func (d *DB) Renew(ctx context.Context, generation int64) (until time.Time, err 
 
 // Release gives the lease back, so that another server need not wait for it. Close does so too.
 func (d *DB) Release(ctx context.Context, generation int64) error {
+	if d.dialect.Server != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.releaseRow(ctx, generation)
+	}
 	if _, err := d.Renew(ctx, generation); err != nil {
 		return err // it is somebody else's
 	}
@@ -88,10 +99,12 @@ func (d *DB) checkGeneration(ctx context.Context, tx *sql.Tx, generation int64) 
 // leads says whether this process may write at all.
 func (d *DB) leads() bool { return d.dialect.Lock == nil || d.held }
 
+const selectGeneration = "SELECT value FROM meta WHERE name = '" + metaGeneration + "'"
+
 // generation is 0 if nobody ever held the lease.
 func (d *DB) generation(ctx context.Context, tx *sql.Tx) (generation int64, err error) {
 	var value string
-	err = tx.StmtContext(ctx, d.generationStmt).QueryRowContext(ctx).Scan(&value) //nolint:sqlclosecheck // closed with tx
+	err = d.queryRow(ctx, tx, d.generationStmt, selectGeneration).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

@@ -14,18 +14,48 @@ import (
 // silences and groups by ID, intentions by ID, what was told by receiver, integration and group,
 // rows by part and key.
 func (d *DB) Load(ctx context.Context) (*alarm.Stored, error) {
-	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	ctx, cancel := d.boundLoad(ctx)
+	defer cancel()
+	if err := d.settleFirst(ctx); err != nil {
+		return nil, fmt.Errorf("load: %w", d.trouble(err))
+	}
+	tx, err := d.begin(ctx, d.read, d.snapshot())
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", d.trouble(err))
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
+	s, err := d.load(ctx, tx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", d.trouble(err))
+	}
+	return s, nil
+}
+
+// settleFirst keeps Load from reading the state while a commit of unknown outcome may still come
+// into it.
+func (d *DB) settleFirst(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settle(ctx)
+}
+
+// snapshot is how to read several tables as of one instant.
+func (d *DB) snapshot() *sql.TxOptions {
+	if d.dialect.Server == nil {
+		return &sql.TxOptions{ReadOnly: true} // as always in SQLite
+	}
+	return &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+}
+
+// load reads what was written after the version since.
+func (d *DB) load(ctx context.Context, tx *sql.Tx, since int64) (*alarm.Stored, error) {
 	s := &alarm.Stored{}
-	l := &loader{d: d, tx: tx, reader: reader{known: map[string]string{}}}
+	l := &loader{d: d, tx: tx, since: since, reader: reader{known: map[string]string{}}}
 	for _, load := range []func(context.Context, *alarm.Stored) error{
 		l.alerts, l.verdicts, l.silences, l.groups, l.told, l.intentions, l.parts,
 	} {
 		if err := load(ctx, s); err != nil {
-			return nil, fmt.Errorf("load: %w", d.trouble(err))
+			return nil, err
 		}
 	}
 	return s, nil
@@ -36,13 +66,18 @@ func (d *DB) Load(ctx context.Context) (*alarm.Stored, error) {
 type loader struct {
 	d      *DB
 	tx     *sql.Tx
+	since  int64 // version; 0: everything
 	reader reader
 }
 
 // each calls row for each row of a query. dest are where row finds the columns, valid until it
 // returns; body, if not nil, is the last column.
 func (l *loader) each(ctx context.Context, table, columns string, row func(body []byte) error, dest ...any) error {
-	rows, err := l.tx.QueryContext(ctx, "SELECT "+columns+" FROM "+table)
+	query, args := "SELECT "+columns+" FROM "+table, []any(nil)
+	if l.since > 0 {
+		query, args = query+" WHERE version > ?", append(args, l.since)
+	}
+	rows, err := l.tx.QueryContext(ctx, l.d.dialect.bind(query), args...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", table, err)
 	}
@@ -127,11 +162,13 @@ func (l *loader) told(ctx context.Context, s *alarm.Stored) error {
 		s.Told = append(s.Told, t)
 		return err
 	}, &key.Receiver, &key.Integration, &key.Group)
-	slices.SortFunc(s.Told, func(a, b alarm.Told) int {
-		return cmp.Or(cmp.Compare(a.Key.Receiver, b.Key.Receiver),
-			cmp.Compare(a.Key.Integration, b.Key.Integration), cmp.Compare(a.Key.Group, b.Key.Group))
-	})
+	slices.SortFunc(s.Told, compareTold)
 	return err
+}
+
+func compareTold(a, b alarm.Told) int {
+	return cmp.Or(cmp.Compare(a.Key.Receiver, b.Key.Receiver),
+		cmp.Compare(a.Key.Integration, b.Key.Integration), cmp.Compare(a.Key.Group, b.Key.Group))
 }
 
 func (l *loader) intentions(ctx context.Context, s *alarm.Stored) error {
@@ -152,8 +189,10 @@ func (l *loader) parts(ctx context.Context, s *alarm.Stored) error {
 		s.Rows = append(s.Rows, row)
 		return nil
 	}, &row.Part, &row.Key)
-	slices.SortFunc(s.Rows, func(a, b alarm.Row) int {
-		return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
-	})
+	slices.SortFunc(s.Rows, compareRows)
 	return err
+}
+
+func compareRows(a, b alarm.Row) int {
+	return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
 }

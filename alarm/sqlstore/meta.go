@@ -25,7 +25,12 @@ func (d *DB) InstanceID(ctx context.Context) (id string, err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
 	err = d.transact(ctx, func(tx *sql.Tx) error {
+		if err := d.takeTurn(ctx, tx); err != nil {
+			return err
+		}
 		if id, found, err = d.meta(ctx, tx, metaInstance); err != nil || found {
 			return err
 		}

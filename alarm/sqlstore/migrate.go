@@ -25,13 +25,70 @@ func (d *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	found, known := old.Found, d.known
-	if err := d.lock(); err != nil { // nobody else may be using the old tables
+	up := func() error {
+		_, err := provider.Up(ctx)
+		return err
+	}
+	if d.dialect.Server != nil {
+		err = d.migrateServer(ctx, up)
+	} else {
+		err = d.migrateFile(up)
+	}
+	if err != nil {
 		return fmt.Errorf("migrate the schema from version %d to %d: %w", found, known, err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the schema from version %d to %d: %w", found, known, err)
+	return nil
+}
+
+// migrateFile has the dialect's lock, for nobody else may be using the old tables.
+func (d *DB) migrateFile(up func() error) error {
+	if err := d.lock(); err != nil {
+		return err
+	}
+	if err := up(); err != nil {
+		return err
 	}
 	return d.unlock()
+}
+
+// migrateServer waits for others who are migrating, and refuses to while an older version leads.
+func (d *DB) migrateServer(ctx context.Context, up func() error) (err error) {
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // which would end the lock too
+	if err := one(ctx, conn, d.dialect.Server.LockSchema); err != nil {
+		return fmt.Errorf("wait for another server to migrate them: %w", err)
+	}
+	defer func() { err = errors.Join(err, one(ctx, conn, d.dialect.Server.UnlockSchema)) }()
+	err = d.checkSchema(ctx)
+	var old *SchemaError
+	if !errors.As(err, &old) || old.Found > d.known {
+		return err // another server was faster
+	}
+	if old.Found > 0 {
+		l, err := d.leadership(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if !l.Until.IsZero() {
+			return &HeldError{Where: d.dialect.Where, By: l.Name, Until: l.Until}
+		}
+	}
+	return up()
+}
+
+// one runs a query that is to return 1.
+func one(ctx context.Context, conn *sql.Conn, query string) error {
+	var n sql.NullInt64
+	if err := conn.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		return err
+	}
+	if n.Int64 != 1 {
+		return fmt.Errorf("%s: not within the time", query)
+	}
+	return nil
 }
 
 // checkSchema returns a *SchemaError unless the tables are those that this program knows.

@@ -13,7 +13,13 @@ import (
 func (d *DB) Prune(ctx context.Context, before time.Time, limit int) (deleted int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
 	err = d.transact(ctx, func(tx *sql.Tx) error {
+		if err := d.takeTurn(ctx, tx); err != nil {
+			return err
+		}
+		deleted = 0
 		for deleted < limit {
 			n, err := d.pruneBlock(ctx, tx, nanos(before), limit-deleted)
 			if err != nil {

@@ -10,6 +10,13 @@
 // system. This package needs a Unix system. Do not open the database file with anything else in
 // the same process: closing it would release SQLite's own locks, as POSIX wants it.
 //
+// # Care
+//
+// [Backup] copies the database while it is used. Retention deletes in small batches, and the pages that
+// it empties are used again, so the file stays as large as it ever was. After retention was shortened,
+// stop the server and run sqlite3 tocsin.db VACUUM to give them back: it needs as much room again as
+// the database will have.
+//
 // Errors are those of sqlstore. A DB may be used from any goroutine.
 package sqlite
 
@@ -36,6 +43,9 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
+// busyTimeout is the default of Options.BusyTimeout.
+const busyTimeout = 5 * time.Second
+
 // Options configures a database. The zero value works.
 type Options struct {
 	// BusyTimeout is how long to wait for another process that writes to the database, such as a
@@ -61,7 +71,7 @@ func Open(path string, opts Options) (*sqlstore.DB, error) {
 		return nil, errors.New("sqlite: the path is empty")
 	}
 	if opts.BusyTimeout <= 0 {
-		opts.BusyTimeout = 5 * time.Second
+		opts.BusyTimeout = busyTimeout
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin/tocsin/alarm/alarmtest"
 	"github.com/tocsin/tocsin/alarm/sqlstore"
 	"github.com/tocsin/tocsin/alarm/sqlstore/sqlite"
+	"github.com/tocsin/tocsin/alarm/sqlstore/sqlstoretest"
 )
 
 func TestMain(m *testing.M) {
@@ -22,6 +23,12 @@ func TestStore(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "tocsin.db")
 		return func(t *testing.T) alarmtest.Database { return open(t, path, sqlite.Options{}) }
 	})
+}
+
+func TestExport(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "tocsin.db"), sqlite.Options{})
+	defer db.Close()
+	sqlstoretest.ExerciseExport(t, db)
 }
 
 // open leaves closing to the caller.

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/sqlstore"
 	"github.com/tocsin/tocsin/alarm/sqlstore/sqlite"
+	"github.com/tocsin/tocsin/alarm/sqlstore/sqlstoretest"
 )
 
 // raw opens the file as any other program would.
@@ -31,7 +32,7 @@ func filled(t *testing.T, alerts int) (path string) {
 	db := open(t, path, sqlite.Options{})
 	generation, err := db.Acquire(t.Context())
 	require.NoError(t, err)
-	for _, p := range plansOf(benchAlerts(0, alerts), 500) {
+	for _, p := range sqlstoretest.Plans(sqlstoretest.Alerts(0, alerts), 500) {
 		require.NoError(t, db.Commit(t.Context(), generation, p))
 	}
 	require.NoError(t, db.Close())
@@ -62,7 +63,7 @@ func TestLocked(t *testing.T) {
 	defer other.Close()
 	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
-	p := plansOf(benchAlerts(10, 10), 10)[0]
+	p := sqlstoretest.Plans(sqlstoretest.Alerts(10, 10), 10)[0]
 	assertTrouble(t, db.Commit(t.Context(), generation, p), sqlstore.ErrLocked, path)
 	s, err := db.Load(t.Context())
 	require.NoError(t, err, "readers do not mind")
@@ -82,7 +83,7 @@ func TestFull(t *testing.T) {
 	defer db.Close()
 	generation, err := db.Acquire(t.Context())
 	require.NoError(t, err)
-	small, large := plansOf(benchAlerts(0, 100), 100)[0], plansOf(benchAlerts(100, 1000), 1000)[0]
+	small, large := sqlstoretest.Plans(sqlstoretest.Alerts(0, 100), 100)[0], sqlstoretest.Plans(sqlstoretest.Alerts(100, 1000), 1000)[0]
 	require.NoError(t, db.Commit(t.Context(), generation, small))
 	for range 3 {
 		assertTrouble(t, db.Commit(t.Context(), generation, large), sqlstore.ErrFull, path)
@@ -91,7 +92,7 @@ func TestFull(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, s.Alerts, 100, "nothing of the failed commits is there")
 
-	next := plansOf(benchAlerts(5000, 50), 50)[0]
+	next := sqlstoretest.Plans(sqlstoretest.Alerts(5000, 50), 50)[0]
 	require.NoError(t, db.Commit(t.Context(), generation, next), "there is room for a small one")
 	s, err = db.Load(t.Context())
 	require.NoError(t, err)
