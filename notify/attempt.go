@@ -51,6 +51,7 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 		return d.conclude(ctx, j, o, time.Time{})
 	}
 	d.metrics.attempted(j, now.Sub(start), err)
+	d.attempted(endpointOf(j.Key), now, err)
 	j.attempts++
 	if err == nil {
 		o.Told, o.Data, o.Oldest = delivery.Told, delivery.Data, delivery.Oldest

@@ -93,6 +93,7 @@ type Deliverer struct {
 	mu        sync.Mutex // guards what follows
 	receivers Receivers
 	limits    map[endpoint]*limit
+	last      map[endpoint]LastAttempts
 	open      map[int64]alarm.Intention // offered, outcome not stored
 	inbox     []alarm.Intention         // offered, not yet seen by Run
 	progress  time.Time                 // when an attempt last ended
@@ -112,6 +113,7 @@ func New(out Outbox, receivers Receivers, opts Options) (*Deliverer, error) {
 		log:    opts.Logger,
 		wake:   make(chan struct{}, 1),
 		limits: map[endpoint]*limit{},
+		last:   map[endpoint]LastAttempts{},
 		open:   map[int64]alarm.Intention{},
 	}
 	if d.metrics, err = newMetrics(opts, d.Depths); err != nil {
@@ -153,6 +155,11 @@ func (d *Deliverer) Replace(receivers Receivers) error {
 	for e := range d.limits {
 		if _, err := receivers.find(e); err != nil {
 			delete(d.limits, e)
+		}
+	}
+	for e := range d.last {
+		if _, err := receivers.find(e); err != nil {
+			delete(d.last, e)
 		}
 	}
 	return nil

@@ -436,19 +436,26 @@ func TestDelivererSurvivesAPanic(t *testing.T) {
 	})
 }
 
-// The outbox moves as long as attempts end, however they end, and stands still if none does.
-func TestDelivererMoving(t *testing.T) {
+// The outbox says what waits longest, and when an attempt last ended, however it ended.
+func TestDelivererProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		recv := notifytest.NewReceiver(t)
-		in := alarm.Intention{ID: 1, Key: alarm.IntentionKey{Receiver: "r", Integration: "webhook[0]", Group: "g"}, At: time.Now(), Deadline: time.Now().Add(24 * time.Hour)}
-		d, err := notify.New(notifytest.NewOutbox(t), notify.Receivers{"r": {{Name: "webhook[0]", Receiver: recv}}}, notify.Options{})
-		require.NoError(t, err)
-		require.NoError(t, d.Moving(time.Now()), "nothing waits")
-		d.Offer([]alarm.Intention{in})
+		began := time.Now()
+		s := newStage(t, notify.Options{})
+		waiting, ended := s.Progress()
+		assert.True(t, waiting.IsZero() && ended.IsZero(), "nothing waits")
+		s.ops.FailNext(1, errors.New("503"))
+		s.Offer([]alarm.Intention{s.out.Add(&alarm.Delivery{Intention: alarm.Intention{
+			Key: alarm.IntentionKey{Receiver: "ops", Integration: "log[0]", Group: "g"}, At: began, Deadline: began.Add(time.Hour),
+		}})})
+		synctest.Wait()
+		waiting, ended = s.Progress()
+		assert.Equal(t, began, waiting)
+		assert.Equal(t, began, ended, "the attempt failed, and has ended")
+		assert.Equal(t, []notify.Depth{{Receiver: "ops", Open: 1}}, s.Depths())
 		time.Sleep(time.Minute)
-		require.NoError(t, d.Moving(time.Now()), "it has only just begun")
-		time.Sleep(5 * time.Minute)
-		require.ErrorContains(t, d.Moving(time.Now()), "1 deliveries wait", "nobody runs it")
-		assert.Equal(t, []notify.Depth{{Receiver: "r", Open: 1, Age: 6 * time.Minute}}, d.Depths())
+		waiting, ended = s.Progress()
+		assert.True(t, waiting.IsZero())
+		assert.True(t, ended.After(began))
+		s.stop()
 	})
 }

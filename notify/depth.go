@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,28 +34,17 @@ func (d *Deliverer) Depths() []Depth {
 	return all
 }
 
-// stall is how long nothing may end, while something waits, before the outbox counts as standing still.
-// It is longer than any attempt and any delay between two.
-const stall = 5 * time.Minute
-
-// Moving returns an error if deliveries wait and for some minutes no attempt at any has ended: not if a
-// remote refuses, but if nobody asks it.
-func (d *Deliverer) Moving(now time.Time) error {
+// Progress says when the delivery was planned that waits longest, or zero if none waits, and when the last
+// attempt at any ended, however it ended. A heartbeat judges by them whether the outbox stands still.
+func (d *Deliverer) Progress() (waiting, ended time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	since := now
 	for _, in := range d.open { // the order does not show: the oldest counts
-		if in.At.Before(since) {
-			since = in.At
+		if waiting.IsZero() || in.At.Before(waiting) {
+			waiting = in.At
 		}
 	}
-	if d.progress.After(since) {
-		since = d.progress
-	}
-	if now.Sub(since) < stall {
-		return nil
-	}
-	return fmt.Errorf("%d deliveries wait, and since %s no attempt has ended", len(d.open), since.UTC().Format(time.RFC3339))
+	return waiting, d.progress
 }
 
 // A depthCollector asks for the depths when it is scraped.

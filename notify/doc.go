@@ -25,6 +25,11 @@
 //
 // A Delivery belongs to the Receiver during Deliver; it may replace Data and modifies nothing else.
 //
+// A [Reconciler] makes a level-triggered remote agree with the engine: at each interval it asks the
+// [Desk] what is believed open and the [Remote] what is open there, decides by [Reconcile], which asks
+// nobody, and acts. What was closed there by a hand is opened again by [Policy], what nobody remembers
+// is closed, and what is not ours is never touched. A list that fails changes nothing.
+//
 // # Errors
 //
 // The class of an error travels with the error. One that wraps [ErrRejected] is never retried, a

@@ -47,7 +47,7 @@ receivers:
 	err = receivers["ops"][0].Receiver.Deliver(context.Background(), notify.Open("disk-full", &alert))
 	fmt.Println(err)
 	// Output:
-	// ops [{webhook[0] true false}]
+	// ops [{webhook[0] true false 0s}]
 	// {"text":"DiskFull is firing"}
 	// <nil>
 }
