@@ -66,15 +66,6 @@ type Delivery struct {
 	// Team is whose route it is, if it is a team's.
 	Team string
 
-	// ClosedThere is when somebody closed it at the remote although it fires, and ClosedBy who: it is
-	// opened again. Zero otherwise.
-	ClosedThere time.Time
-	ClosedBy    string
-
-	// Suppressions are what withholds the alert of a level-triggered delivery. If it fires and is
-	// closed there all the same, they say why; alerts are Resolved then.
-	Suppressions []Suppression
-
 	// Data is what the integration returned with the last delivery of this key, such as Slack's
 	// message timestamp. A receiver may replace it; the new value is kept with the outcome.
 	Data []byte
@@ -94,6 +85,9 @@ type Delivery struct {
 type ToldSets struct {
 	Firing   []uint64
 	Resolved []uint64
+
+	// Note is what a level-triggered remote was told beside that: Occurrences.Note.
+	Note string
 }
 
 // An Outcome is what became of an intention.

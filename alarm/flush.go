@@ -58,7 +58,7 @@ func (e *Engine) inForce(now time.Time, reasons []Suppression) []Suppression {
 	for _, s := range reasons {
 		holds := true
 		switch s.Reason {
-		case ReasonSilence, ReasonWindow, ReasonActivity:
+		case ReasonSilence:
 			sil := e.silences[s.By]
 			holds = sil != nil && sil.StateAt(now) == SilenceActive
 		case ReasonInhibition:
@@ -185,6 +185,9 @@ func (e *Engine) requeue(now time.Time, g *group) {
 	} else {
 		for _, c := range g.channels {
 			t := e.told[c.key]
+			if due := g.noteDue(t); !due.IsZero() && e.open[c.key] == nil && (next.IsZero() || due.Before(next)) {
+				next = later(now, due)
+			}
 			repeat, repeats := g.repeatAfter(c, t)
 			if t == nil || !repeats || len(t.Sets.Firing) == 0 || e.open[c.key] != nil {
 				continue

@@ -147,6 +147,7 @@ func (g *group) sets(c *channel, told *Told) ToldSets {
 	}
 	slices.Sort(s.Firing)
 	slices.Sort(s.Resolved)
+	s.Note = g.note()
 	return s
 }
 
@@ -160,8 +161,12 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	reason := Why(told, s, c.spec.SendResolved, repeat, now)
 	owed := doubt && len(s.Resolved) > 0 || slices.ContainsFunc(s.Resolved, told.holds)
 	switch {
+	case reason == NotifyNone && g.noteworthy(told, s, now):
+		return NotifyNoted
 	case reason == NotifyRepeat && !repeats:
 		return NotifyNone
+	case reason == NotifyRepeat && g.level:
+		return NotifyStillFiring
 	case reason != NotifyNone || !owed || !c.spec.SendResolved:
 		return reason
 	case len(s.Firing) > 0:
@@ -169,36 +174,6 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	default:
 		return NotifyAllResolved
 	}
-}
-
-// repeatAfter is how long after the last notification the channel is told again although nothing
-// changed, or false: never. A level-triggered one is reminded at growing intervals: when the alert is
-// Remind old, and each time that it has grown twice as old.
-func (g *group) repeatAfter(c *channel, told *Told) (time.Duration, bool) {
-	switch {
-	case g.leftover || g.level && (c.spec.Remind <= 0 || told == nil):
-		return 0, false
-	case !g.level:
-		return g.Repeat, true
-	}
-	after := c.spec.Remind
-	for _, en := range g.members { // there is one
-		after = max(after, told.At.Sub(en.alert.StartsAt))
-	}
-	return after, true
-}
-
-// closing says that the group is that of one alert, and that nothing of it is to be open at its remote.
-func (g *group) closing() bool {
-	if !g.level {
-		return false
-	}
-	for _, en := range g.members {
-		if en.alert.State == Firing && !en.verdict.closes() {
-			return false
-		}
-	}
-	return true
 }
 
 // settled says that no channel has to hear of this member any more, for it has ended, or of this

@@ -16,8 +16,8 @@ type Presence interface {
 	Observe(now time.Time, snapshots []Snapshot) (changes []Change, rows []Row, next time.Time)
 
 	// Forget drops resolved alerts: everybody who has to know has been told. An alert that fires
-	// again in the same cycle is not in the list.
-	Forget(fingerprints []model.Fingerprint)
+	// again in the same cycle is not in the list. It returns rows to persist, as Observe does.
+	Forget(fingerprints []model.Fingerprint) []Row
 
 	// Sources says how each source stands, sorted by name.
 	Sources(now time.Time) []SourceStatus

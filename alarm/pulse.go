@@ -2,7 +2,6 @@ package alarm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -16,24 +15,7 @@ func (e *Engine) Pulse(ctx context.Context) error {
 	if err := e.Submit(ctx, Input{Pulse: true}); err != nil {
 		return fmt.Errorf("the engine does not answer: %w", err)
 	}
-	return e.anyFresh()
-}
-
-// errAllStale means that no source is fresh.
-var errAllStale = errors.New("every source is stale")
-
-// anyFresh returns an error if there are sources and none is fresh.
-func (e *Engine) anyFresh() error {
-	sources := e.Sources()
-	for _, s := range sources {
-		if !s.Stale {
-			return nil
-		}
-	}
-	if len(sources) == 0 {
-		return nil
-	}
-	return errAllStale
+	return nil
 }
 
 // beat writes that the engine lives.

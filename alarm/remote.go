@@ -89,6 +89,9 @@ func (e *Engine) takeRemotes(now time.Time, changes []RemoteChange) {
 		if t == nil || len(t.Open) == 0 || e.open[c.Key] != nil {
 			continue // nothing of ours is open there, or what is on its way comes first
 		}
+		if c.At.IsZero() {
+			c.At = now
+		}
 		next := *t
 		switch c.Kind {
 		case RemoteAcknowledged:

@@ -34,13 +34,7 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 		Alerts: g.message(now, sets, c.spec.SendResolved), Oldest: g.oldestUntold(sets, told),
 	}
 	e.annotate(d.Alerts)
-	if g.level {
-		d.Suppressions = g.suppressions()
-	}
-	d.Action, d.Reason = actionFor(told, sets), reason
-	if told != nil {
-		d.ClosedThere, d.ClosedBy = told.ClosedThere, told.ClosedBy
-	}
+	d.Action, d.Reason, d.Notes = actionFor(told, sets), reason, g.notes(told, sets)
 	if told != nil && reason != NotifyFirst {
 		d.Data = slices.Clone(told.Data)
 	}
@@ -75,14 +69,6 @@ func (g *group) message(now time.Time, sets ToldSets, sendResolved bool) []Alert
 	}
 	slices.SortFunc(alerts, func(a, b Alert) int { return CompareForMessage(&a, &b) })
 	return alerts
-}
-
-// suppressions are what withholds the alert of a group that holds one.
-func (g *group) suppressions() []Suppression {
-	for _, en := range g.members {
-		return en.verdict.reasons()
-	}
-	return nil
 }
 
 // oldestUntold returns the StartsAt of the oldest alert in sets that told does not hold.

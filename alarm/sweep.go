@@ -45,7 +45,7 @@ func (e *Engine) sweepAlerts(now time.Time) {
 	if len(gone) > 0 {
 		slices.Sort(gone)
 		slices.SortFunc(e.plan.Forgotten, byFingerprint)
-		e.parts.Presence.Forget(gone)
+		e.keepRows(e.parts.Presence.Forget(gone))
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	NotifyResolved    NotifyReason = "some alerts resolved"
 	NotifyAllResolved NotifyReason = "all alerts resolved"
 	NotifyRepeat      NotifyReason = "repeat interval elapsed"
+
+	// Level-triggered integrations alone are told for these.
+	NotifyStillFiring NotifyReason = "still firing"
+	NotifyNoted       NotifyReason = "noted"
 )
 
 // Why says whether, and why, a remote that knows t (nil: nothing) is to be told of a group in which
