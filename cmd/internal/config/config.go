@@ -10,6 +10,8 @@ import (
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tocsin/tocsin/alarm"
 )
 
 // Key is the one top-level key that Alertmanager does not know.
@@ -34,6 +36,7 @@ type Config struct {
 
 	paths    []string // the files that were read
 	original string
+	entities alarm.Entities // of the topology
 }
 
 // A File is the name and the text of one file.
@@ -43,7 +46,7 @@ type File struct {
 }
 
 // Load reads and parses alertmanager.yml at path and, unless tocsinPath is empty, the file with the
-// section tocsin:. If storage.dsn_file is set, that is read too.
+// section tocsin:. The files of storage.dsn_file and topology.files are read too.
 func Load(path, tocsinPath string) (*Config, error) {
 	main, err := readFile(path)
 	if err != nil {
@@ -62,6 +65,9 @@ func Load(path, tocsinPath string) (*Config, error) {
 		return nil, err
 	}
 	if err := c.readDSN(); err != nil {
+		return nil, err
+	}
+	if err := c.readTopology(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -124,6 +130,7 @@ func Parse(main File, own *File) (*Config, error) {
 		var found Problems
 		c.Tocsin, found = parseTocsin(sectionDoc, section.value, path, names(get(doc.root, "receivers")))
 		problems = append(problems, found...)
+		problems = append(problems, pagedTwice(sectionDoc, section.value, path, c.Tocsin.Receivers, get(doc.root, "receivers"))...)
 	}
 	if err := problems.err(); err != nil {
 		return nil, err

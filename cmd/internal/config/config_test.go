@@ -81,6 +81,7 @@ func TestTocsin(t *testing.T) {
 		ReplicaLabels: []model.LabelName{"prometheus_replica", "replica"},
 		StartupGrace:  90 * time.Second,
 		Retention:     30 * 24 * time.Hour,
+		SilenceGuard:  SilenceGuard{Alerts: 50, Severity: "critical"},
 		Receivers: []Receiver{
 			{Name: "db", Log: &LogReceiver{Level: slog.LevelWarn}},
 			{Name: "shop", Log: &LogReceiver{Level: slog.LevelInfo, SendResolved: true}},
@@ -91,7 +92,7 @@ func TestTocsin(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	want := Tocsin{StartupGrace: 2 * time.Minute, Retention: 90 * 24 * time.Hour}
+	want := Tocsin{StartupGrace: 2 * time.Minute, Retention: 90 * 24 * time.Hour, SilenceGuard: SilenceGuard{Alerts: 50, Severity: "critical"}}
 	c, err := Load("testdata/valid/minimal.yml", "")
 	require.NoError(t, err)
 	assert.False(t, c.HasTocsin)
@@ -116,12 +117,12 @@ func TestOwnFile(t *testing.T) {
 		assert.Equal(t, []string{"/etc/am/am.yml", "/etc/tocsin/own.yml"}, c.Files())
 	}
 	for text, want := range map[string]string{
-		"retenshun: 5m":                `own.yml:1: unknown key "retenshun": did you mean "retention"? known are receivers, replica_labels, retention, sources, startup_grace, storage`,
-		"tocsin: {x: 1}":               `own.yml:1: tocsin: unknown key "x": known are receivers, replica_labels, retention, sources, startup_grace, storage`,
+		"retenshun: 5m":                `own.yml:1: unknown key "retenshun": did you mean "retention"? known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
+		"tocsin: {x: 1}":               `own.yml:1: tocsin: unknown key "x": known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
 		"retention: 5m\n---\na: b":     `own.yml:3: a second document is never read: remove the line --- and join the two`,
-		"- a":                          `own.yml:1: a mapping is wanted, not a list: known are receivers, replica_labels, retention, sources, startup_grace, storage`,
+		"- a":                          `own.yml:1: a mapping is wanted, not a list: known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
 		"receivers:\n- name: [y":       `own.yml:1: did not find expected ',' or ']'`,
-		"receivers: [{name: y}]\nx: z": "own.yml:1: receivers[0]: it adds nothing: add log: {}\nown.yml:1: receivers[0].name: no receiver \"y\": known are x\nown.yml:2: unknown key \"x\": known are receivers, replica_labels, retention, sources, startup_grace, storage",
+		"receivers: [{name: y}]\nx: z": "own.yml:1: receivers[0]: it adds nothing: add opsgenie: {...} or log: {}\nown.yml:1: receivers[0].name: no receiver \"y\": known are x\nown.yml:2: unknown key \"x\": known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows",
 	} {
 		_, err := Parse(main, &File{"own.yml", []byte(text)})
 		assert.EqualError(t, err, want)
@@ -148,10 +149,16 @@ func TestDSNFile(t *testing.T) {
 	assert.Equal(t, Storage{DSN: "sqlite:///var/lib/t.db", DSNFile: dsn, SQLite: "/var/lib/t.db"}, c.Tocsin.Storage)
 	assert.Equal(t, []string{main, dsn}, c.Files())
 
-	write("dsn", "postgres://u:hunter2@h/d")
+	write("dsn", "postgres://u:hunter2@h:port/d")
 	_, err = Load(main, "")
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
+
+	write("dsn", "postgres://u:hunter2@h/d")
+	c, err = Load(main, "")
+	require.NoError(t, err)
+	assert.Equal(t, Storage{DSN: "postgres://u:hunter2@h/d", DSNFile: dsn}, c.Tocsin.Storage)
+	assert.Equal(t, "postgres", c.Tocsin.Storage.Server())
 
 	_, err = Load(filepath.Join(dir, "nowhere.yml"), "")
 	assert.ErrorIs(t, err, os.ErrNotExist)
@@ -166,8 +173,11 @@ func TestDSN(t *testing.T) {
 		"sqlite://":          {"", "no file is named"},
 		"sqlite::memory:":    {"", "a database in memory would forget every alert at a restart"},
 		"sqlite:b.db?x=y":    {"", "SQLite's parameters cannot be set"},
-		"postgres://u:p@h/d": {"", "this build cannot store in postgres, only in SQLite"},
-		"mysql://u:p@h/d":    {"", "this build cannot store in mysql, only in SQLite"},
+		"postgres://u:p@h/d": {"", ""},
+		"mysql://u:p@h/d":    {"", ""},
+		"mariadb://u:p@h/d":  {"", ""},
+		"mysql://u:p@h":      {"", "not the URL of a database on a server"},
+		"postgres://u:p@h:x": {"", "not the URL of a database on a server"},
 		"redis://h":          {"", "a database of an unknown kind"},
 		"/a/b.db":            {"", "not a database URL"},
 	} {

@@ -68,7 +68,7 @@ func TestInhibitRules(t *testing.T) {
 			On:     []depgraph.Pair{depgraph.Same("node")},
 		},
 	}, got)
-	_, err = depgraph.New(got)
+	_, err = depgraph.New(got, depgraph.Options{})
 	require.NoError(t, err)
 }
 

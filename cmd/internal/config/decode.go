@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,11 @@ type decoder struct {
 // anything is decoded into it.
 type defaulter interface{ setDefaults() }
 
+// A selfDecoder has several forms, and reads them itself.
+type selfDecoder interface {
+	decodeNode(d *decoder, n *yaml.Node, path string)
+}
+
 func (d *decoder) refuse(n *yaml.Node, path, what, remedy string) {
 	d.problems = append(d.problems, d.doc.problem(n, path, what, remedy))
 }
@@ -37,6 +43,10 @@ func (d *decoder) decode(n *yaml.Node, path string, v reflect.Value) {
 	}
 	if scalar, ok := scalarOf(v.Type()); ok {
 		d.scalar(n, path, v, scalar)
+		return
+	}
+	if own, ok := v.Addr().Interface().(selfDecoder); ok {
+		own.decodeNode(d, n, path)
 		return
 	}
 	switch v.Type() {
@@ -161,8 +171,12 @@ func scalarOf(t reflect.Type) (scalar, bool) {
 		return scalar{noun: "text", parse: func(s string) (any, bool) { return Secret(s), true }}, true
 	case reflect.TypeFor[bool]():
 		return scalar{"truth value", "write true or false", parseBool}, true
+	case reflect.TypeFor[int]():
+		return scalar{"number", "write one such as 50", parseNumber}, true
 	case reflect.TypeFor[time.Duration]():
 		return scalar{"duration", "write one such as 30s, 5m or 90d", parseDuration}, true
+	case reflect.TypeFor[Size]():
+		return scalar{"size", "write one such as 64MB", parseSize}, true
 	case reflect.TypeFor[model.LabelName]():
 		return scalar{"label name", "write one such as cluster", parseLabelName}, true
 	case reflect.TypeFor[matcher.Matchers]():
@@ -174,6 +188,11 @@ func scalarOf(t reflect.Type) (scalar, bool) {
 }
 
 func parseBool(s string) (any, bool) { return s == "true", s == "true" || s == "false" }
+
+func parseNumber(s string) (any, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil
+}
 
 func parseDuration(s string) (any, bool) {
 	d, err := model.ParseDuration(s)

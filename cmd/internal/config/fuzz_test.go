@@ -51,7 +51,7 @@ func FuzzParse(f *testing.F) {
 		} else {
 			_, err := route.New(own.Route(), own.TimeIntervals())
 			require.NoError(t, err)
-			_, err = depgraph.New(own.InhibitRules())
+			_, err = depgraph.New(own.InhibitRules(), depgraph.Options{})
 			require.NoError(t, err)
 			own.Files()
 		}

@@ -54,6 +54,13 @@ type Source struct {
 	// the default.
 	MaxStale time.Duration `yaml:"max_stale"`
 
+	// MaxBody bounds the answer of one of its servers, decompressed. Defaults to 256MB.
+	MaxBody Size `yaml:"max_body"`
+
+	// Settle, of type alertmanager, is how long after its start a server may not have heard of
+	// everything that fires. Defaults to 5 minutes.
+	Settle time.Duration `yaml:"settle"`
+
 	// HTTP is how it is spoken to: TLS, basic auth, bearer tokens, proxies.
 	HTTP HTTPClient `yaml:"http_config"`
 
@@ -127,6 +134,9 @@ func (v validator) pulled(s *Source, path string, at func(string) *yaml.Node) {
 	if s.Timeout > s.Interval {
 		v.refuse(at("timeout"), join(path, "timeout"), "longer than the interval", "leave it out for 10s")
 	}
+	if s.Settle != 0 && s.Type != Alertmanager {
+		v.refuse(at("settle"), join(path, "settle"), "only an Alertmanager forgets what fires when it is restarted", "remove it, or write type: alertmanager")
+	}
 	if s.ExpectEvery != 0 || len(s.Match) > 0 {
 		v.refuse(at("type"), join(path, "type"), "expect_every and match are for sources that push", "remove them, or write type: push")
 	}
@@ -144,8 +154,8 @@ func (v validator) pushed(s *Source, path string, at func(string) *yaml.Node) {
 	if len(s.Match) == 0 {
 		v.refuse(at("match"), join(path, "match"), "nothing says which alerts are this sender's", `write match: ['prometheus="a"']`)
 	}
-	if len(s.URLs) > 0 || len(s.Labels) > 0 || s.AllowEmpty {
-		v.refuse(at("type"), join(path, "type"), "urls, labels and allow_empty are for sources that are asked", "remove them")
+	if len(s.URLs) > 0 || len(s.Labels) > 0 || s.AllowEmpty || s.MaxBody != 0 || s.Settle != 0 {
+		v.refuse(at("type"), join(path, "type"), "urls, labels, allow_empty, max_body and settle are for sources that are asked", "remove them")
 	}
 }
 

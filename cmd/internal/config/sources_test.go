@@ -27,10 +27,11 @@ func TestSources(t *testing.T) {
     interval: 5s
     http_config: {basic_auth: {username: u, password_file: secret}, tls_config: {insecure_skip_verify: true}}
   - {name: a, type: push, match: ['prometheus="a"'], expect_every: 1m}
+  - {name: am, type: alertmanager, urls: [http://am:9093], settle: 10m, max_body: 64MB}
 `)}, nil)
 	require.NoError(t, err)
 	ss := c.Tocsin.Sources
-	require.Len(t, ss, 3)
+	require.Len(t, ss, 4)
 	assert.Equal(t, model.LabelSet{"product_generation": "2"}, ss[0].Labels)
 	assert.Equal(t, 30*time.Second, ss[0].Interval)
 	assert.Equal(t, 10*time.Second, ss[0].Timeout)
@@ -39,6 +40,8 @@ func TestSources(t *testing.T) {
 	assert.Equal(t, 5*time.Second, ss[1].Timeout, "at most the interval")
 	assert.Equal(t, "/etc/secret", ss[1].HTTP.BasicAuth.PasswordFile)
 	assert.Contains(t, c.Files(), "/etc/secret", "it is watched")
+	assert.Equal(t, 10*time.Minute, ss[3].Settle)
+	assert.Equal(t, Size(64<<20), ss[3].MaxBody)
 	assert.Equal(t, []matcher.Matchers{matcher.MustParse(`prometheus="a"`)}, ss[2].Match)
 }
 
@@ -56,6 +59,11 @@ func TestBadSources(t *testing.T) {
 		{`{name: a, type: vmalert, urls: [http://a], labels: {"": x}}`, `"" is no label name`},
 		{`{name: a, type: vmalert, urls: [http://a], http_config: {basic_aut: {}}}`, "basic_aut"},
 		{`{name: a, type: vmalert, urls: [http://a], http_config: {bearer_token: a, bearer_token_file: b}}`, "at most one of"},
+		{`{name: a, type: vmalert, urls: [http://a], settle: 1m}`, "only an Alertmanager forgets"},
+		{`{name: a, type: vmalert, urls: [http://a], max_body: 64}`, "no size"},
+		{`{name: a, type: vmalert, urls: [http://a], max_body: 0MB}`, "write one such as 64MB"},
+		{`{name: a, type: vmalert, urls: [http://a], max_body: -1KB}`, "write one such as 64MB"},
+		{`{name: a, type: push, expect_every: 1m, match: ['a="b"'], max_body: 64MB}`, "are for sources that are asked"},
 		{`{name: a, type: push, match: ['a="b"']}`, "expect_every"},
 		{`{name: a, type: push, expect_every: 1m}`, "nothing says which alerts are this sender's"},
 		{`{name: a, type: push, expect_every: 1m, match: [a]}`, `"a" is no matcher`},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -35,13 +36,51 @@ type Tocsin struct {
 	// Teams own alerts by labels, and are told of them beside where the routes lead.
 	Teams []Team `yaml:"teams"`
 
+	// Windows are planned maintenance. Others are made by the API, the page and the command line.
+	Windows []Window `yaml:"windows"`
+
+	// SilenceGuard says which silences and windows must be confirmed.
+	SilenceGuard SilenceGuard `yaml:"silence_guard"`
+
+	// ScopeLabels name the labels that the scope of a window speaks of.
+	ScopeLabels ScopeLabels `yaml:"scope_labels"`
+
+	// SeverityLabel is the label that the severity is in. Defaults to severity.
+	SeverityLabel model.LabelName `yaml:"severity_label"`
+
+	// Severities are the values of that label, the worst first. Defaults to none: all alerts are equal.
+	Severities Severities `yaml:"severities"`
+
+	// Dependencies say which alerts explain which others.
+	Dependencies []Dependency `yaml:"dependencies"`
+
+	// Rollups turn many weak alerts into one that states the impact.
+	Rollups []Rollup `yaml:"rollups"`
+
+	// Topology says what depends on what.
+	Topology Topology `yaml:"topology"`
+
+	// Transients say what becomes of alerts that are gone at once. Absent: they are told.
+	Transients *Transients `yaml:"transients"`
+
+	// Flap says when an alert flaps. Absent: none does.
+	Flap *Flap `yaml:"flap"`
+
+	// Flood says how many pages are too many. Absent: none are.
+	Flood *Flood `yaml:"flood"`
+
 	// Receivers extend Alertmanager's receivers of the same names.
 	Receivers []Receiver `yaml:"receivers"`
+
+	// Heartbeats are sent as long as all is well.
+	Heartbeats []Heartbeat `yaml:"heartbeats"`
 }
 
 // Storage says where state and history are kept. The zero value means SQLite in --storage.path.
 type Storage struct {
-	// DSN names the database: sqlite:// and the path of its file. Exclusive with DSNFile.
+	// DSN names the database: sqlite:// and the path of its file, or the URL of a server, such as
+	// postgres://user:password@host/database or mysql://user:password@host/database. Exclusive with
+	// DSNFile.
 	DSN Secret `yaml:"dsn"`
 
 	// DSNFile is a file that holds the DSN.
@@ -51,10 +90,32 @@ type Storage struct {
 	SQLite string `yaml:"-"`
 }
 
+// Server returns which kind of server DSN names: postgres, mysql, or nothing for SQLite.
+func (s Storage) Server() string {
+	scheme, _, _ := strings.Cut(s.DSN.Reveal(), ":")
+	return serverOf(scheme)
+}
+
+// serverOf is the kind of server that a DSN of that scheme names, or nothing.
+func serverOf(scheme string) string {
+	switch scheme {
+	case "postgres", "postgresql":
+		return "postgres"
+	case "mysql", "mariadb":
+		return "mysql"
+	}
+	return ""
+}
+
 // A Receiver adds level-triggered integrations to the Alertmanager receiver of that name.
 type Receiver struct {
-	Name string       `yaml:"name"`
-	Log  *LogReceiver `yaml:"log"`
+	Name     string       `yaml:"name"`
+	Log      *LogReceiver `yaml:"log"`
+	Opsgenie *Opsgenie    `yaml:"opsgenie"`
+
+	// Fallback is the receiver that is told of what a level-triggered integration of this one refused
+	// for good, or did not accept in a day.
+	Fallback string `yaml:"fallback"`
 }
 
 // A LogReceiver writes a line to the log when an alert begins and when it ends.
@@ -69,6 +130,7 @@ type LogReceiver struct {
 func (t *Tocsin) setDefaults() {
 	t.StartupGrace = 2 * time.Minute
 	t.Retention = 90 * 24 * time.Hour
+	t.SilenceGuard.setDefaults()
 }
 
 func (l *LogReceiver) setDefaults() {
@@ -89,8 +151,15 @@ func parseTocsin(doc *document, section *yaml.Node, root string, receivers []str
 		v.refuse(v.at("retention"), join(root, "retention"), "history cannot be kept for no time at all", "leave it out for 90d")
 	}
 	v.receivers(t.Receivers, receivers)
+	v.heartbeats(t.Heartbeats, t.Receivers, t.Sources)
 	v.sources(t.Sources)
+	v.windows(&t)
 	v.teams(t.Teams, receivers)
+	v.topology(&t.Topology)
+	v.dependencies(&t)
+	v.rollups(&t)
+	v.circles(&t)
+	v.transients(&t)
 	return t, d.problems
 }
 
@@ -139,16 +208,20 @@ func (v validator) storage(s *Storage) {
 	s.SQLite = absolute(v.doc.name, file)
 }
 
-const dsnRemedy = "write sqlite:// and the path of a file, or leave storage out to keep it in --storage.path"
+const dsnRemedy = "write sqlite:// and the path of a file, postgres://user:password@host/database or " +
+	"mysql://user:password@host/database, or leave storage out to keep it in --storage.path"
 
-// parseDSN returns the file that a DSN names, or what is wrong, without quoting it.
+// parseDSN returns the file that a DSN names, if it names one, or what is wrong, without quoting it.
 func parseDSN(dsn string) (file, what string) {
 	scheme, rest, ok := strings.Cut(dsn, ":")
 	switch {
 	case !ok:
 		return "", "not a database URL"
-	case slices.Contains([]string{"postgres", "postgresql", "mysql", "mariadb"}, scheme):
-		return "", fmt.Sprintf("this build cannot store in %s, only in SQLite", scheme)
+	case serverOf(scheme) != "":
+		if u, err := url.Parse(dsn); err != nil || strings.Trim(u.Path, "/") == "" {
+			return "", "not the URL of a database on a server"
+		}
+		return "", ""
 	case scheme != "sqlite" && scheme != "file":
 		return "", "a database of an unknown kind"
 	}
@@ -193,9 +266,39 @@ func (v validator) receivers(rs []Receiver, names []string) {
 			v.refuse(v.at("receivers", i, "name"), join(path, "name"), fmt.Sprintf("receiver %q is extended twice", r.Name), "join the two entries")
 		}
 		seen[r.Name] = true
-		if r.Log == nil {
-			v.refuse(v.at("receivers", i), path, "it adds nothing", "add log: {}")
+		if r.Log == nil && r.Opsgenie == nil {
+			v.refuse(v.at("receivers", i), path, "it adds nothing", "add opsgenie: {...} or log: {}")
 		}
+		if r.Opsgenie != nil {
+			v.opsgenie(i, rs[i].Opsgenie)
+		}
+		v.fallback(i, rs, names)
+	}
+}
+
+// fallback checks that a fallback is a receiver, and does not lead back.
+func (v validator) fallback(i int, rs []Receiver, names []string) {
+	path := join(v.root, "receivers"+index(i)+".fallback")
+	at := v.at("receivers", i, "fallback")
+	if rs[i].Fallback == "" {
+		return
+	}
+	if !slices.Contains(names, rs[i].Fallback) {
+		v.refuse(at, path, fmt.Sprintf("no receiver %q", rs[i].Fallback), known(rs[i].Fallback, names))
+		return
+	}
+	seen := []string{rs[i].Name}
+	for next := rs[i].Fallback; next != ""; {
+		if slices.Contains(seen, next) {
+			v.refuse(at, path, "it leads back: "+strings.Join(append(seen, next), " -> "), "name a receiver that has no fallback of its own")
+			return
+		}
+		seen = append(seen, next)
+		n := slices.IndexFunc(rs, func(r Receiver) bool { return r.Name == next })
+		if n < 0 {
+			return
+		}
+		next = rs[n].Fallback
 	}
 }
 
