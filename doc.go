@@ -6,15 +6,19 @@
 //	alarm              the nouns, the engine, and the interfaces that it consumes
 //	  alarm/matcher    Alertmanager's matcher language; a leaf that every package may import
 //	  alarm/source     where alerts come from: what is pushed, and vmalert, Prometheus and Alertmanager asked
-//	  alarm/silence    muted by a person
+//	  alarm/silence    muted by a person, or by a plan: silences and maintenance windows
 //	  alarm/route      the routing tree: groups, receivers, timers, time intervals
 //	  alarm/sqlstore   state, history and outbox in a database; below it one package for each dialect
 //	  alarm/apiv2      Alertmanager's API v2 over an engine
 //	  alarm/alarmtest  working fakes, and the suite that every store has to pass
-//	dedupe             presence: what several sources say, as one list of what fires
-//	depgraph           causes and impacts; Alertmanager's inhibit rules among them
-//	notify             delivers what the outbox holds
+//	dedupe             presence: what several sources say, as one list of what fires; hold, flap and flood
+//	depgraph           causes and impacts, topology, roll-ups; Alertmanager's inhibit rules among them
+//	notify             delivers what the outbox holds, and makes remotes agree with us
 //	  notify/amreceiver  Alertmanager's own integrations as receivers
+//	  notify/opsgenie    Opsgenie and JSM Operations; below it a fake of both
+//	  notify/heartbeat   proves to somebody else that we live
+//	discovery          health endpoints and what they say, as a source of alerts
+//	  discovery/probe    asks them;  discovery/kube finds them in a cluster
 //	cmd/server         the server as a function, for those who bring a source of their own
 //	cmd/tocsin         the binary
 //
