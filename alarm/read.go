@@ -186,6 +186,11 @@ func (e *Engine) Explain(ctx context.Context, fp model.Fingerprint, from time.Ti
 	if en := e.alerts[fp]; en != nil {
 		x.Reading = en.read()
 		x.Causes = e.causesOf(en)
+		for _, s := range e.parts.Suppressors {
+			if o, ok := s.(Overduer); ok {
+				x.Overdue = append(x.Overdue, o.Overdue(fp)...)
+			}
+		}
 		if total, byName := e.explains(fp); total > 0 {
 			x.Explains = byName
 		}

@@ -73,6 +73,9 @@ type Explanation struct {
 	// past there are none: the suppressions' notes say who they were.
 	Causes []Reading
 
+	// Overdue is what would still withhold it, had it not done so for as long as it may.
+	Overdue []Suppression
+
 	// Explains counts the alerts that it explains now, by name.
 	Explains map[string]int
 

@@ -19,6 +19,13 @@ type Suppressor interface {
 	Judge(now time.Time, v View) Judgement
 }
 
+// An Overduer is a Suppressor whose reasons end although what they speak of goes on: explanations ask it.
+type Overduer interface {
+	// Overdue returns what would still withhold the alert, had it not done so for as long as it may. It
+	// may be called by any goroutine.
+	Overdue(model.Fingerprint) []Suppression
+}
+
 // A View is what a Suppressor may look at.
 type View struct {
 	// Changes are the alerts that changed since the last call, sorted by fingerprint. A Refreshed
