@@ -1,20 +1,15 @@
 package server
 
 import (
-	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tocsin/tocsin/alarm"
-	"github.com/tocsin/tocsin/alarm/route"
-	"github.com/tocsin/tocsin/alarm/silence"
 	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/dedupe"
-	"github.com/tocsin/tocsin/depgraph"
 	"github.com/tocsin/tocsin/notify"
 	"github.com/tocsin/tocsin/notify/amreceiver"
 )
@@ -23,7 +18,11 @@ import (
 type buildOptions struct {
 	sources    []namedSource // beside those of the configuration
 	previous   []namedSource // of the configuration in force
+	accounts   accounts      // at Opsgenie and JSM; nil makes new ones
+	instance   string        // who we are, in what is told
+	unread     bool          // a secret's file that is not there is no problem: nothing is told
 	alertLimit int
+	swallowed  func(dedupe.Swallower)
 	limited    func(alertname string)
 	log        *slog.Logger
 	registry   prometheus.Registerer // of the sources' metrics; nil for none
@@ -36,6 +35,7 @@ type assembly struct {
 	receivers notify.Receivers
 	sources   []namedSource   // that are asked
 	senders   []config.Source // that push, and are told apart
+	remotes   []remote        // that keep incidents
 }
 
 // assemble turns a configuration into parts. It has no effect on anything that runs.
@@ -45,44 +45,20 @@ func assemble(c *config.Config, external *url.URL, o buildOptions) (*assembly, e
 		return nil, err
 	}
 	addLogs(c, specs, receivers, o.log)
-	root, intervals, teams, edges := c.Route(), c.TimeIntervals(), c.Teams(), c.InhibitRules()
-	if _, err := route.New(root, intervals, teams...); err != nil {
-		return nil, fmt.Errorf("route: %w", err)
+	remotes, err := addRemotes(c, external, o, specs, receivers)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := depgraph.New(edges); err != nil {
-		return nil, fmt.Errorf("inhibit_rules: %w", err)
+	if err := checkParts(c); err != nil {
+		return nil, err
 	}
 	pulled, senders, err := sources(c, o)
 	if err != nil {
 		return nil, err
 	}
 	standing := standingOf(c, pulled)
-	build := func(now time.Time, s *alarm.Stored) (alarm.Parts, error) {
-		presence, err := dedupe.NewPresence(now, s, dedupe.Options{
-			ResolveTimeout: c.ResolveTimeout(), StartupGrace: c.Tocsin.StartupGrace,
-			ReplicaLabels: c.Tocsin.ReplicaLabels, Sources: standing.names,
-			Expect: standing.expect, MaxStaleOf: standing.maxStale,
-			PerAlertnameLimit: max(o.alertLimit, 0), Limited: o.limited,
-		})
-		if err != nil {
-			return alarm.Parts{}, err
-		}
-		graph, err := depgraph.New(edges)
-		if err != nil {
-			return alarm.Parts{}, err
-		}
-		tree, err := route.New(root, intervals, teams...)
-		if err != nil {
-			return alarm.Parts{}, err
-		}
-		return alarm.Parts{
-			Presence:    presence,
-			Suppressors: []alarm.Suppressor{silence.NewSuppressor(now, s.Silences), graph.Suppressor()},
-			Router:      tree,
-			Receivers:   specs,
-		}, nil
-	}
-	return &assembly{config: c, build: build, receivers: receivers, sources: pulled, senders: senders}, nil
+	p := parts{config: c, standing: standing, specs: specs, alertLimit: max(o.alertLimit, 0), limited: o.limited, swallowed: o.swallowed}
+	return &assembly{config: c, build: p.build, receivers: receivers, sources: pulled, senders: senders, remotes: remotes}, nil
 }
 
 // addLogs adds the receivers of the section tocsin: to Alertmanager's of the same names.

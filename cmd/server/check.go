@@ -41,7 +41,7 @@ func addCheck(app *kingpin.Application, commands map[string]func(context.Context
 		var a *assembly
 		c, err := config.Load(path, *own)
 		if err == nil {
-			a, err = assemble(c, &url.URL{Scheme: "http", Host: "localhost"}, buildOptions{log: slog.New(slog.DiscardHandler)})
+			a, err = assemble(c, &url.URL{Scheme: "http", Host: "localhost"}, buildOptions{log: slog.New(slog.DiscardHandler), unread: true})
 		}
 		if err != nil {
 			if err := config.Print(stdout, err); err != nil {

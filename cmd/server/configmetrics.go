@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"github.com/tocsin/tocsin/dedupe"
 )
 
 // configMetrics are those of Alertmanager's monitoring mixin that concern the configuration and the
@@ -18,6 +20,7 @@ type configMetrics struct {
 	integrations prometheus.Gauge
 	inhibitRules prometheus.Gauge
 	limit        prometheus.Counter
+	swallow      *prometheus.CounterVec
 }
 
 func newConfigMetrics(reg prometheus.Registerer) *configMetrics {
@@ -37,6 +40,10 @@ func newConfigMetrics(reg prometheus.Registerer) *configMetrics {
 			Name: "alertmanager_alerts_limited_total", Help: "Alerts that were dropped because of the limit per alert name.",
 		}),
 	}
+	m.swallow = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tocsin_swallowed_changes_total", Help: "Changes of state of which nobody was told, by what swallowed them.",
+	}, []string{"by"})
+	reg.MustRegister(m.swallow)
 	// One server is a cluster of one, as far as dashboards are concerned.
 	gauge("alertmanager_cluster_members", "Servers that share the work.").Set(1)
 	gauge("alertmanager_cluster_enabled", "Whether servers gossip. They never do.").Set(0)
@@ -64,3 +71,5 @@ func (m *configMetrics) loaded(a *assembly, now time.Time) {
 func (m *configMetrics) failed() { m.success.Set(0) }
 
 func (m *configMetrics) limited(string) { m.limit.Inc() }
+
+func (m *configMetrics) swallowed(by dedupe.Swallower) { m.swallow.WithLabelValues(string(by)).Inc() }

@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/source"
 )
 
 // ownSource is the name of the source of tocsin's own alerts.
@@ -23,24 +27,32 @@ type own struct {
 	problem func() string           // of the configuration on disk
 }
 
-// Alerts says what is wrong with tocsin itself.
+// Alerts says what is wrong with tocsin itself. Until it is known how a source stands, what was told of
+// it before a restart holds.
 func (o own) Alerts(context.Context) (alarm.Snapshot, error) {
 	var s alarm.Snapshot
 	if !o.enabled() {
 		return s, nil
 	}
-	watched := o.watched()
-	blind := o.blind()
+	standing, blind := map[string]alarm.SourceStatus{}, o.blind()
 	for _, src := range o.sources() {
-		if !src.Stale && blind[src.Name] != nil { // it answers, and sees nothing
-			src.Stale, src.Err = true, blind[src.Name]
-		}
-		if !watched[src.Name] || !src.Stale {
+		standing[src.Name] = src
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.watched())) {
+		labels := model.LabelSet{"alertname": "TocsinSourceDown", "source": model.LabelValue(name), "severity": "critical"}
+		src, known := standing[name]
+		switch err := blind[name]; {
+		case !known || !src.Stale && errors.Is(err, source.ErrUnread): // we have only just started
+			s.Unknown(labels)
+			continue
+		case !src.Stale && err != nil: // it answers, and sees nothing
+			src.Err = err
+		case !src.Stale:
 			continue
 		}
-		a := s.Firing(model.LabelSet{"alertname": "TocsinSourceDown", "source": model.LabelValue(src.Name), "severity": "critical"})
+		a := s.Firing(labels)
 		a.Annotations = model.LabelSet{
-			"summary":     model.LabelValue(fmt.Sprintf("Source %s is down: nobody knows what fires there.", src.Name)),
+			"summary":     model.LabelValue(fmt.Sprintf("Source %s is down: nobody knows what fires there.", name)),
 			"description": model.LabelValue(downWords(src)),
 		}
 	}

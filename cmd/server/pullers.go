@@ -10,56 +10,31 @@ import (
 
 // pullers ask sources, each in a goroutine of its own, and follow the configuration.
 type pullers struct {
-	submit  func(context.Context, alarm.Input) error
-	log     *slog.Logger
-	changed chan []namedSource // the sources that are wanted from now on
+	latest[[]namedSource]
+	submit func(context.Context, alarm.Input) error
+	log    *slog.Logger
 }
 
 func newPullers(submit func(context.Context, alarm.Input) error, log *slog.Logger) *pullers {
-	return &pullers{submit: submit, log: log, changed: make(chan []namedSource, 1)}
-}
-
-// want replaces the sources. It does not block: only the latest wish counts.
-func (c *pullers) want(sources []namedSource) {
-	for {
-		select {
-		case c.changed <- sources:
-			return
-		default:
-		}
-		select {
-		case <-c.changed:
-		default:
-		}
-	}
+	return &pullers{latest: newLatest[[]namedSource](), submit: submit, log: log}
 }
 
 // Run asks the sources until ctx ends. A change asks all of them anew, which is at most one question
 // too many for each.
 func (c *pullers) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case sources := <-c.changed:
-			c.collect(ctx, sources)
-		}
-	}
+	c.follow(ctx, c.collect)
+	return nil
 }
 
-// collect asks the sources until ctx ends or others are wanted.
+// collect asks the sources until ctx ends.
 func (c *pullers) collect(ctx context.Context, sources []namedSource) {
-	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	for _, s := range sources {
+		if s.collect.Logger == nil {
+			s.collect.Logger = c.log
+		}
 		wg.Go(func() { _ = alarm.Collect(ctx, c.logged(s.name), s.name, s.source, s.collect) }) // it never fails
 	}
-	select {
-	case <-ctx.Done():
-	case next := <-c.changed:
-		c.want(next)
-	}
-	stop()
 	wg.Wait()
 }
 

@@ -78,8 +78,8 @@ func pullSource(c *config.Source, o buildOptions, replicas []model.LabelName) (a
 		return nil, fmt.Errorf("http_config: %w", err)
 	}
 	opts := source.PullOptions{
-		Client: client, Labels: c.Labels, ReplicaLabels: replicas, Timeout: c.Timeout, AllowEmpty: c.AllowEmpty, Logger: o.log,
-		Registerer: o.registry,
+		Client: client, Labels: c.Labels, ReplicaLabels: replicas, Timeout: c.Timeout, MaxBody: int64(c.MaxBody),
+		AllowEmpty: c.AllowEmpty, Settle: c.Settle, Logger: o.log, Registerer: o.registry,
 	}
 	switch c.Type {
 	case config.Alertmanager:
@@ -102,4 +102,17 @@ func blind(sources []namedSource) map[string]error {
 		}
 	}
 	return found
+}
+
+// sourceProblems returns, of the sources that can say so, what is wrong with them although they answer.
+func sourceProblems(sources []namedSource) []string {
+	var all []string
+	for _, s := range sources {
+		if p, ok := s.source.(interface{ Problems() []string }); ok {
+			for _, text := range p.Problems() {
+				all = append(all, fmt.Sprintf("Source %s: %s", s.name, text))
+			}
+		}
+	}
+	return all
 }
