@@ -10,6 +10,7 @@
 //	  alarm/route      the routing tree: groups, receivers, timers, time intervals
 //	  alarm/sqlstore   state, history and outbox in a database; below it one package for each dialect
 //	  alarm/apiv2      Alertmanager's API v2 over an engine
+//	  alarm/metrics    shows an engine to Prometheus
 //	  alarm/alarmtest  working fakes, and the suite that every store has to pass
 //	dedupe             presence: what several sources say, as one list of what fires; hold, flap and flood
 //	depgraph           causes and impacts, topology, roll-ups; Alertmanager's inhibit rules among them

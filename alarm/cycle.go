@@ -70,7 +70,7 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 			// What was decided never came to be. The parts are built anew out of what is stored.
 			e.build = build
 			e.breakOff(now, err)
-			e.metrics.commitFailures.Inc()
+			e.opts.Observer.CommitFailed()
 			e.log.Error("commit of a plan", "cycle", plan.Cycle, "err", err)
 			return fmt.Errorf("%w: %w", ErrNotStored, err)
 		}
@@ -78,7 +78,7 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 		e.brokenTimes = 0
 	}
 	e.offer(plan)
-	e.metrics.observe(time.Since(began), plan)
+	e.opts.Observer.Cycle(time.Since(began), plan)
 	return nil
 }
 

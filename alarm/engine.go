@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 )
 
@@ -44,17 +43,17 @@ type EngineOptions struct {
 	// Logger defaults to discarding.
 	Logger *slog.Logger
 
-	// Registerer collects the engine's metrics. Nil registers none.
-	Registerer prometheus.Registerer
+	// Observer counts what the engine does; package alarm/metrics has one for Prometheus. Defaults to
+	// nobody.
+	Observer Observer
 }
 
 // An Engine is the one writer. It takes everything that was submitted, decides, commits the plan in
 // one transaction and only then answers. It waits for no source and sends nothing: collecting and
 // delivering are the business of others.
 type Engine struct {
-	opts    EngineOptions
-	log     *slog.Logger
-	metrics *engineMetrics
+	opts EngineOptions
+	log  *slog.Logger
 
 	queue   chan *request
 	ready   chan struct{} // closed when the state was loaded
@@ -133,6 +132,9 @@ func NewEngine(opts EngineOptions) (*Engine, error) {
 	if opts.Offer == nil {
 		opts.Offer = func([]Intention) {}
 	}
+	if opts.Observer == nil {
+		opts.Observer = nobody{}
+	}
 	e := &Engine{
 		opts:    opts,
 		log:     opts.Logger,
@@ -142,7 +144,6 @@ func NewEngine(opts EngineOptions) (*Engine, error) {
 		stopped: make(chan struct{}),
 		offered: map[int64]bool{},
 	}
-	e.metrics = newEngineMetrics(opts.Registerer, e)
 	return e, nil
 }
 

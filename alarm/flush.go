@@ -38,7 +38,7 @@ func (e *Engine) flush(now time.Time, g *group) {
 		return
 	}
 	g.dirty, g.muted = false, false
-	e.metrics.countWithheld(g)
+	e.observeWithheld(g)
 	for _, en := range g.members {
 		if unheard := en.unheard(); len(unheard) > 0 {
 			en.keepUnheard(e.inForce(now, unheard))
@@ -76,7 +76,7 @@ func (e *Engine) inForce(now time.Time, reasons []Suppression) []Suppression {
 // flushMuted lets a flush pass in silence: what came and went untold is no news when the interval has
 // ended. What was told and has ended waits for then.
 func (e *Engine) flushMuted(now time.Time, g *group, by []string, until time.Time) {
-	e.metrics.countMuted(len(g.members))
+	e.opts.Observer.Withheld(MutedByInterval, len(g.members))
 	if !g.muted {
 		g.muted = true
 		e.plan.Events = append(e.plan.Events, Event{Kind: "muted", Name: g.Key, Note: "by " + strings.Join(by, ", ")})

@@ -91,6 +91,13 @@ const (
 	ReasonFlood      Reason = "flood"      // it joined a flood
 )
 
+// Reasons returns all that are known, in the order of the suppressors.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonSilence, ReasonWindow, ReasonActivity, ReasonRollup, ReasonDependency, ReasonInhibition, ReasonHold, ReasonFlood,
+	}
+}
+
 // A Suppression is one reason for withholding one alert.
 type Suppression struct {
 	Fingerprint model.Fingerprint `json:"-"` // the alert that is withheld

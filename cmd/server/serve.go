@@ -21,13 +21,13 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/matcher"
+	"github.com/tocsin/tocsin/alarm/metrics"
 	"github.com/tocsin/tocsin/alarm/sqlstore"
 	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/notify"
@@ -43,7 +43,7 @@ func addServe(app *kingpin.Application, commands map[string]func(context.Context
 			return err
 		}
 		f.log.Writer = stderr
-		log := promslog.New(&f.log)
+		log := newLogger(&f.log)
 		matcher.Use(log, matcher.Mode{Classic: f.enabled(featureClassic), UTF8Strict: f.enabled(featureUTF8Strict)})
 		return serve(ctx, f, o, log)
 	}
@@ -57,16 +57,20 @@ type server struct {
 	metrics  *configMetrics
 	sources  []namedSource // of those who embed the server
 	pullers  *pullers
+	keepers  *keepers
+	pulse    pulse
+	accounts accounts
 
-	db        *sqlstore.DB
-	engine    *alarm.Engine
-	deliverer *notify.Deliverer
-	external  string
-	instance  string // who we are, for as long as the database lives
-	current   atomic.Pointer[assembly]
-	problem   atomic.Pointer[string] // of the configuration on disk, if it is not the one in force
-	stopping  atomic.Bool
-	content   string // of the files that the configuration was read from at the start
+	db         *sqlstore.DB
+	engine     *alarm.Engine
+	deliverer  *notify.Deliverer
+	external   string
+	instance   string // who we are, for as long as the database lives
+	generation int64  // of the lease
+	current    atomic.Pointer[assembly]
+	problem    atomic.Pointer[string] // of the configuration on disk, if it is not the one in force
+	stopping   atomic.Bool
+	content    string // of the files that the configuration was read from at the start
 }
 
 // files are those that the configuration in force is made of.
@@ -104,6 +108,8 @@ func serve(ctx context.Context, f *serveFlags, o *options, log *slog.Logger) err
 			log.Error("close database", "err", err)
 		}
 	}()
+	ctx, stopKeeping := keepLease(ctx, db, generation, log)
+	defer stopKeeping()
 	if s.instance, err = db.InstanceID(ctx); err != nil {
 		return err
 	}
@@ -127,21 +133,24 @@ func serve(ctx context.Context, f *serveFlags, o *options, log *slog.Logger) err
 
 // assembleParts makes everything that needs the configuration, and starts nothing.
 func (s *server) assembleParts(c *config.Config, generation int64) error {
+	s.generation, s.accounts = generation, accounts{}
 	a, err := s.assemble(c)
 	if err != nil {
 		return err
 	}
 	s.current.Store(a)
 	s.metrics.loaded(a, time.Now())
-	offer := &lateOffer{}
+	offer, observer := &lateOffer{}, metrics.New(s.registry)
 	s.engine, err = alarm.NewEngine(alarm.EngineOptions{
 		Store: s.db, Generation: generation, Build: a.build, Offer: offer.offer, History: s.db,
 		StartDelay: s.flags.startDelay, Retention: s.flags.retention,
-		Logger: s.log.With("component", "engine"), Registerer: s.registry,
+		Logger: s.log.With("component", "engine"), Observer: observer,
 	})
 	if err != nil {
 		return err
 	}
+	observer.Watch(s.engine)
+	s.keepers = newKeepers(s)
 	s.pullers = newPullers(s.engine.Submit, s.log.With("component", "source"))
 	s.deliverer, err = notify.New(s.engine, a.receivers, notify.Options{
 		Logger: s.log.With("component", "notify"), Registerer: s.registry,
@@ -173,8 +182,8 @@ func (s *server) assemble(c *config.Config) (*assembly, error) {
 		previous = a.sources
 	}
 	return assemble(c, external, buildOptions{
-		previous: previous,
-		sources:  append(slices.Clone(s.sources), s.own()), alertLimit: s.flags.alertLimit, limited: s.metrics.limited, log: s.log, registry: s.registry,
+		previous: previous, accounts: s.accounts, instance: s.instance,
+		sources: append(slices.Clone(s.sources), s.own()), alertLimit: s.flags.alertLimit, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
 	})
 }
 
@@ -208,6 +217,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 
 	stopEngine := background(fail, s.engine.Run)
 	stopDeliverer := background(fail, s.deliverer.Run)
+	if err := s.configureWindows(ctx); err != nil {
+		return errors.Join(err, stopDeliverer(), stopEngine(), closeAll(listeners))
+	}
 	var work errgroup.Group
 	watch := newWatcher(s.reload, s.files, s.content, s.log)
 	work.Go(func() error { return watch.Run(ctx) })
@@ -217,6 +229,9 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	})
 	s.pullers.want(s.current.Load().sources)
 	work.Go(func() error { return s.pullers.Run(ctx) })
+	s.keepers.want(s.current.Load())
+	work.Go(func() error { return s.keepers.Run(ctx) })
+	work.Go(func() error { return s.pulse.Run(ctx, s.engine.Pulse) })
 	work.Go(func() error {
 		err := s.serveHTTP(ctx, listeners, watch)
 		if err != nil {
@@ -308,6 +323,10 @@ func (s *server) reload(ctx context.Context) (err error) {
 	s.current.Store(a)
 	s.problem.Store(nil)
 	s.pullers.want(a.sources)
+	s.keepers.want(a)
+	if err := s.configureWindows(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errLater, err)
+	}
 	s.metrics.loaded(a, time.Now())
 	s.log.Info("configuration loaded", "file", s.flags.configFile, "hash", c.Hash)
 	return nil
