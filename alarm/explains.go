@@ -13,6 +13,10 @@ import (
 // as "50 alerts: 30 TargetDown, 20 HighLatency".
 const ExplainsAnnotation = "tocsin_explains"
 
+// NoteAnnotation is added to an alert that flaps, or stands for transients, when it is told: see
+// [Occurrences.Note]. Templates find it among the annotations.
+const NoteAnnotation = "tocsin_note"
+
 // explainsAtMost bounds how many names the annotation lists.
 const explainsAtMost = 5
 
@@ -63,15 +67,20 @@ func (e *Engine) explains(cause model.Fingerprint) (total int, byName map[string
 	return total, byName
 }
 
-// annotate adds to the causes among alerts what they explain. The alerts are copies; their maps are not.
+// annotate adds to alerts what they explain and what is unusual about them. The alerts are copies; their
+// maps are not.
 func (e *Engine) annotate(alerts []Alert) {
 	for i := range alerts {
 		a := &alerts[i]
-		total, byName := e.explains(a.Fingerprint())
-		if total == 0 || a.State != Firing {
+		if a.State != Firing {
 			continue
 		}
-		a.Annotations = a.Annotations.Merge(model.LabelSet{ExplainsAnnotation: model.LabelValue(countsInWords(total, byName))})
+		if note := a.Occurrences().Note(); note != "" {
+			a.Annotations = a.Annotations.Merge(model.LabelSet{NoteAnnotation: model.LabelValue(note)})
+		}
+		if total, byName := e.explains(a.Fingerprint()); total > 0 {
+			a.Annotations = a.Annotations.Merge(model.LabelSet{ExplainsAnnotation: model.LabelValue(countsInWords(total, byName))})
+		}
 	}
 }
 
