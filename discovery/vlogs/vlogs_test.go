@@ -1,0 +1,276 @@
+package vlogs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tocsin/tocsin/discovery"
+	"github.com/tocsin/tocsin/discovery/vlogs/vlogstest"
+)
+
+// now is cut, since a row's time has nanoseconds and a target's JSON has not.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+func health(namespace, service string, at time.Time, body string) discovery.Health {
+	h := discovery.Health{
+		Target:  discovery.Target{Cluster: "eu-1", Namespace: namespace, Environment: namespace, Service: service, URL: "http://" + service},
+		At:      at,
+		Latency: 12500 * time.Microsecond, Raw: []byte(body), ContentType: "application/json",
+	}
+	h.Report = discovery.Parse(discovery.Answer{Status: 200, ContentType: "application/json", Body: h.Raw})
+	return h
+}
+
+func cycle(agent string, at time.Time, results ...discovery.Health) discovery.Cycle {
+	return discovery.Cycle{Agent: agent, Cluster: "eu-1", At: at, Interval: 30 * time.Second, Results: results}
+}
+
+// A rig is a writer and a reader of one server.
+type rig struct {
+	*Writer
+	*Reader
+	server *vlogstest.Server
+	t      *testing.T
+}
+
+func newRig(t *testing.T, opts WriterOptions) *rig {
+	s := vlogstest.Start(t)
+	opts.Receipt = -1
+	w, err := NewWriter(s.URL, opts)
+	require.NoError(t, err)
+	r, err := NewReader(s.URL, ReaderOptions{})
+	require.NoError(t, err)
+	t.Cleanup(r.CloseIdleConnections)
+	t.Cleanup(w.client.CloseIdleConnections)
+	return &rig{w, r, s, t}
+}
+
+// write writes a cycle with its documents, and returns when they can be read.
+func (r *rig) write(c discovery.Cycle) {
+	r.t.Helper()
+	for _, h := range c.Results {
+		require.NoError(r.t, r.Document(r.t.Context(), h))
+	}
+	require.NoError(r.t, r.Write(r.t.Context(), c))
+	r.drain()
+}
+
+// drain sends what is in the spool.
+func (r *rig) drain() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.Run(ctx) }()
+	require.Eventually(r.t, func() bool { n, _ := r.Waiting(); return n == 0 }, 20*time.Second, 10*time.Millisecond)
+	cancel()
+	require.NoError(r.t, <-ended)
+	r.server.Flush()
+}
+
+func (r *rig) cycles() []discovery.Cycle {
+	r.t.Helper()
+	cycles, err := r.Cycles(r.t.Context(), time.Now())
+	require.NoError(r.t, err)
+	return cycles
+}
+
+// What is written is read: states, targets with their pods, and documents by hash.
+func TestRoundTrip(t *testing.T) {
+	r := newRig(t, WriterOptions{Agent: "agent-1"})
+	at := now()
+	a := health("env-1", "orders", at, `{"status":"DOWN","components":{"db":{"status":"DOWN","details":{"error":"refused"}}}}`)
+	a.Target.Labels = model.LabelSet{"team": "shop"}
+	a.Target.Activity = discovery.Activity{Role: discovery.Passive, Life: discovery.Idle}
+	a.Activity = a.Target.Activity
+	a.Target.Workload = &discovery.Workload{Pods: []discovery.Pod{{Name: "orders-0", Phase: "Running", Restarts: 3, CPU: 5}}, Endpoints: 1}
+	b := discovery.NoAnswer(discovery.Target{Cluster: "eu-1", Namespace: "env-2", Service: `a "quoted" \ name`}, at, discovery.WhyTimeout, "no answer in 10 s")
+	r.write(cycle("agent-1", at, a, b))
+	r.write(discovery.Cycle{Agent: "agent-2", Cluster: "us-1", At: at, Interval: time.Minute, Blind: true})
+
+	got := r.cycles()
+	require.Len(t, got, 2)
+	assert.Equal(t, discovery.Cycle{Agent: "agent-2", Cluster: "us-1", At: at, Interval: time.Minute, Blind: true}, got[1])
+	want := a
+	want.Nodes, want.Raw, want.ContentType = nil, nil, ""
+	want.RawStatus = ""
+	c := cycle("agent-1", at, want, b)
+	assert.Equal(t, c, got[0])
+
+	of := []*discovery.Health{&got[0].Results[0], &got[0].Results[1]}
+	require.NoError(t, r.Documents(t.Context(), of))
+	assert.Equal(t, string(a.Raw), string(of[0].Raw))
+	assert.Equal(t, "application/json", of[0].ContentType)
+	assert.Empty(t, of[1].Raw)
+	require.NoError(t, r.Receipt(t.Context()))
+}
+
+// The latest counts, though rows come late, twice and out of order; who left is gone, and a row that is
+// missing is not.
+func TestLatest(t *testing.T) {
+	r := newRig(t, WriterOptions{})
+	at := now().Add(-90 * time.Second)
+	up := func(service string, at time.Time) discovery.Health {
+		return health("env-1", service, at, `{"status":"UP"}`)
+	}
+	first := cycle("a", at, up("basket", at), up("orders", at), up("search", at))
+	last := cycle("a", at.Add(30*time.Second), up("basket", at.Add(30*time.Second)), up("orders", at.Add(30*time.Second)))
+	r.write(last)
+	r.write(first)
+	r.write(last)
+	got := r.cycles()
+	require.Len(t, got, 1)
+	assert.Equal(t, last.At, got[0].At)
+	assert.Equal(t, []string{"basket", "orders"}, services(got[0]), "search is gone: its agent said so")
+
+	// Two of three rows are lost on the way; one of them was never seen.
+	later := at.Add(60 * time.Second)
+	h := up("basket", later)
+	require.NoError(t, r.encode(must(stateOf(&discovery.Cycle{At: later, Agent: "a"}, &h))))
+	end := cycleRow{row: row{Time: later.Add(1), Message: kindCycle, Kind: kindCycle, Cluster: "eu-1", Agent: "a"}, Cycle: later.UnixNano(), Interval: 30000, Services: 3}
+	require.NoError(t, r.encode(end))
+	require.NoError(t, r.cut())
+	r.drain()
+	got = r.cycles()
+	assert.Equal(t, []string{"basket", "orders", "search"}, services(got[0]), "nobody knows who is missing: all that were there in the window are")
+}
+
+func services(c discovery.Cycle) []string {
+	var names []string
+	for _, h := range c.Results {
+		names = append(names, h.Target.Service)
+	}
+	return names
+}
+
+// The latest counts among rows that came in one request, and so are in one block, too.
+func TestLatestInOneBlock(t *testing.T) {
+	r := newRig(t, WriterOptions{Spool: t.TempDir()})
+	at := now().Add(-100 * time.Second)
+	for i := range 20 {
+		at := at.Add(time.Duration(i) * 5 * time.Second)
+		h := health("env-1", "a", at, `{"status":"UP"}`)
+		h.Message = fmt.Sprint("cycle ", i)
+		for _, row := range []any{must(stateOf(&discovery.Cycle{At: at, Agent: "a"}, &h)), cycleRow{
+			row: row{Time: at, Message: kindCycle, Kind: kindCycle, Cluster: "eu-1", Agent: "a"}, Cycle: at.UnixNano(), Services: 1,
+		}} {
+			require.NoError(t, r.encode(row))
+		}
+	}
+	require.NoError(t, r.cut())
+	r.drain()
+	c := r.cycles()
+	require.Len(t, c, 1)
+	assert.Equal(t, at.Add(95*time.Second), c[0].At)
+	assert.Equal(t, "cycle 19", c[0].Results[0].Message)
+}
+
+func must(s stateRow, err error) stateRow {
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// Of a cycle whose rows are missing, what was known before is unknown once it left the window.
+func TestMissingRowsAreUnknown(t *testing.T) {
+	r, err := NewReader("http://127.0.0.1:1", ReaderOptions{})
+	require.NoError(t, err)
+	at := now()
+	k := discovery.AgentKey{Cluster: "eu-1", Agent: "a"}
+	a, b := health("env-1", "a", at, "{}"), health("env-1", "b", at, "{}")
+	full := &read{cycle: cycle("a", at), services: 2, results: []discovery.Health{b, a}, of: []int64{at.UnixNano(), at.UnixNano()}}
+	r.complete(k, full)
+	assert.Equal(t, []string{"a", "b"}, services(full.cycle))
+	later := at.Add(time.Hour)
+	short := &read{cycle: cycle("a", later), services: 2, results: []discovery.Health{a}, of: []int64{later.UnixNano()}}
+	r.complete(k, short)
+	require.Equal(t, []string{"a", "b"}, services(short.cycle))
+	assert.Equal(t, discovery.WhyNotAsked, short.cycle.Results[1].Why)
+	assert.Equal(t, discovery.Unknown, short.cycle.Results[1].State)
+	less := &read{cycle: cycle("a", later), services: 1, results: []discovery.Health{a}, of: []int64{later.UnixNano()}}
+	r.complete(k, less)
+	assert.Equal(t, []string{"a"}, services(less.cycle), "a complete cycle says that it is gone")
+}
+
+// Documents that VictoriaLogs would drop with a 200 arrive whole: long lines, many fields, broken UTF-8,
+// names that are there twice; and so do their neighbours in the same request.
+func TestHostileDocuments(t *testing.T) {
+	r := newRig(t, WriterOptions{})
+	at := now()
+	many := &strings.Builder{}
+	many.WriteString(`{"status":"UP","components":{`)
+	for i := range 2500 {
+		fmt.Fprintf(many, `"%s dependency number %d":{"status":"UP"},`, strings.Repeat("long ", 30), i)
+	}
+	many.WriteString(`"last":{"status":"UP"}}}`)
+	bodies := map[string]string{
+		"a-small":     `{"status":"UP"}`,
+		"b-long":      `{"status":"UP","x":"` + strings.Repeat("é", 150_000) + `"}`,
+		"c-longest":   `{"status":"UP","x":"` + strings.Repeat("\x01", 1<<20-100) + `"}`,
+		"d-fields":    many.String(),
+		"e-twice":     `{"status":"UP","status":"DOWN","":1}`,
+		"f-neighbour": `{"status":"UP"}`,
+	}
+	var results []discovery.Health
+	for _, name := range []string{"a-small", "b-long", "c-longest", "d-fields", "e-twice", "f-neighbour"} {
+		results = append(results, health("env-1", name, at, bodies[name]))
+	}
+	broken := health("env-\xff", "broken \xc3\x28", at, "{\"status\":\"UP\",\"x\":\"\xff\xfe\"}")
+	broken.Message = "\xff"
+	r.write(cycle("a", at, append(results, broken)...))
+	cycles := r.cycles()
+	require.Len(t, cycles, 1)
+	require.Len(t, cycles[0].Results, 7)
+	var of []*discovery.Health
+	for i := range cycles[0].Results {
+		of = append(of, &cycles[0].Results[i])
+	}
+	require.NoError(t, r.Documents(t.Context(), of))
+	for _, h := range of[:6] {
+		assert.True(t, bytes.Equal([]byte(bodies[h.Target.Service]), h.Raw), "%s: %d bytes", h.Target.Service, len(h.Raw))
+	}
+	assert.Equal(t, "{\"status\":\"UP\",\"x\":\"\uFFFD\uFFFD\"}", string(of[6].Raw))
+}
+
+// A tenant's rows are its own.
+func TestTenant(t *testing.T) {
+	r := newRig(t, WriterOptions{Header: map[string][]string{"accountid": {"7"}}})
+	at := now()
+	r.write(cycle("a", at, health("env-1", "a", at, "{}")))
+	assert.Empty(t, r.cycles())
+	r.header = map[string][]string{"AccountID": {"7"}}
+	assert.Len(t, r.cycles(), 1)
+	require.NoError(t, r.Receipt(t.Context()))
+}
+
+// A document is written again only if its hash is new, or after some time, and not at all for that reason
+// while VictoriaLogs is away.
+func TestDocumentsAreWrittenOnce(t *testing.T) {
+	w, err := NewWriter("http://127.0.0.1:1", WriterOptions{})
+	require.NoError(t, err)
+	ctx, at := t.Context(), now()
+	size := func(h discovery.Health) int {
+		before := len(w.buf)
+		require.NoError(t, w.Document(ctx, h))
+		return len(w.buf) - before
+	}
+	up, down := `{"status":"UP"}`, `{"status":"DOWN"}`
+	assert.NotZero(t, size(health("e", "a", at, up)))
+	assert.Zero(t, size(health("e", "a", at.Add(time.Minute), up)))
+	assert.NotZero(t, size(health("e", "b", at.Add(time.Minute), up)))
+	assert.NotZero(t, size(health("e", "a", at.Add(2*time.Minute), down)))
+	assert.NotZero(t, size(health("e", "a", at.Add(12*time.Minute), down)))
+	for i := range 3 {
+		require.NoError(t, w.Write(ctx, cycle("a", at.Add(time.Duration(i)))))
+	}
+	assert.Zero(t, size(health("e", "a", at.Add(time.Hour), down)))
+	assert.NotZero(t, size(health("e", "a", at.Add(time.Hour), up)))
+}
