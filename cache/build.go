@@ -1,0 +1,132 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tocsin/tocsin/discovery"
+)
+
+// A job is one detail to be built.
+type job struct {
+	Key
+	Environment string             `json:"environment"`
+	Activity    discovery.Activity `json:"activity,omitzero"`
+	At          time.Time          `json:"at"`
+	Before      string             `json:"before,omitempty"` // key of the detail that it had
+	Again       bool               `json:"again,omitempty"`  // nothing changed but measurements
+	Health      []discovery.Health `json:"health"`           // sorted by service
+
+	// Lost are services of which only the detail from before is known.
+	Lost []string `json:"lost,omitempty"`
+
+	old *Detail // what Before refers to, if it is there
+}
+
+// job returns how an environment of a plan is built.
+func (p *plan) job(c change, known *version) job {
+	e := &p.next.Environments[c.at]
+	j := job{Key: e.Key, Environment: e.Name, Activity: e.Activity, At: p.next.At, Before: c.before, Health: c.health}
+	before := known.environment(e.Key)
+	if before != nil {
+		j.Again = before.Hash == e.Hash
+	}
+	for i := range e.Services {
+		if e.Services[i].Lost {
+			j.Lost = append(j.Lost, e.Services[i].Name)
+		}
+	}
+	if len(j.Lost) == 0 && !j.reusable(before) {
+		j.Before = ""
+	}
+	return j
+}
+
+// reusable says whether a document of the detail from before may be used again: the answer has the same
+// content, or it has none.
+func (j *job) reusable(before *Environment) bool {
+	if before == nil {
+		return false
+	}
+	for i := range j.Health {
+		h := &j.Health[i]
+		s := before.Service(h.Target.Service)
+		if s != nil && (h.Format == discovery.NoFormat || !j.Again && s.Hash == h.Hash) {
+			return true
+		}
+	}
+	return false
+}
+
+// before fetches the details that some jobs had. One that is gone is no error.
+func before(ctx context.Context, blobs Blobs, jobs []job) error {
+	var keys []string
+	var at []int
+	for i := range jobs {
+		if jobs[i].Before != "" {
+			keys, at = append(keys, jobs[i].Before), append(at, i)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	data, err := blobs.Get(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("read details: %w", err)
+	}
+	for i, d := range data {
+		if d == nil {
+			continue
+		}
+		if old, err := decodeDetail(d); err == nil { // a damaged one is built from nothing
+			jobs[at[i]].old = old
+		}
+	}
+	return nil
+}
+
+// lacking returns the answers of which the document is not at hand.
+func (j *job) lacking() []*discovery.Health {
+	var out []*discovery.Health
+	for i := range j.Health {
+		h := &j.Health[i]
+		if len(h.Raw) > 0 {
+			continue
+		}
+		if !j.Again && j.old != nil {
+			if s := j.old.Service(h.Target.Service); s != nil && s.DocumentHash == h.Hash && len(s.Raw) > 0 {
+				continue
+			}
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// build makes the detail.
+func (j *job) build() (Blob, error) {
+	d := Detail{Key: j.Key, Environment: j.Environment, Activity: j.Activity, At: j.At}
+	for _, h := range j.Health {
+		var old *ServiceDetail
+		if j.old != nil {
+			old = j.old.Service(h.Target.Service)
+		}
+		s := ServiceDetail{Health: h}
+		s.document(old)
+		d.Services = append(d.Services, s)
+	}
+	for _, name := range j.Lost {
+		if j.old == nil {
+			break
+		}
+		if old := j.old.Service(name); old != nil {
+			d.Services = append(d.Services, *old)
+		}
+	}
+	b, err := d.encode()
+	if err != nil {
+		return Blob{}, fmt.Errorf("encode the detail of %s: %w", j.Key, err)
+	}
+	return b, nil
+}

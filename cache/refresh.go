@@ -1,0 +1,255 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tocsin/tocsin/discovery"
+)
+
+// A Source is upstream: it knows how services are. *vlogs.Reader is one, and [Direct].
+type Source interface {
+	// Cycles returns the last cycle of each agent that was heard lately. Results need no dependencies
+	// and no documents.
+	Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, error)
+
+	// Documents sets Raw and ContentType of those answers whose document it has, by key and hash.
+	Documents(ctx context.Context, of []*discovery.Health) error
+}
+
+// A Refresher is one worker of those that share the work of refreshing the cache: one of them at a time
+// publishes, all of them build details. Its methods are used by one goroutine at a time.
+type Refresher struct {
+	p      publisher
+	source Source
+	queue  Queue
+}
+
+// NewRefresher returns a Refresher.
+func NewRefresher(store Store, queue Queue, source Source, opts Options) (*Refresher, error) {
+	if source == nil || queue == nil {
+		return nil, errors.New("no source or no queue: give both")
+	}
+	p, err := newPublisher(store, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Refresher{p: p, source: source, queue: queue}, nil
+}
+
+// Run refreshes the cache in each interval if this worker is the publisher, and otherwise builds what the
+// publisher asks for, until ctx ends. What fails is logged and tried again.
+func (r *Refresher) Run(ctx context.Context) error {
+	defer func() {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := r.p.release(late); err != nil {
+			r.p.opts.Logger.Warn("the publisher's lease was not released", "err", err)
+		}
+	}()
+	due := time.Now()
+	for ctx.Err() == nil {
+		now := time.Now()
+		var err error
+		if !now.Before(due) {
+			due = now.Add(r.p.opts.Interval)
+			if _, err = r.Cycle(ctx, now); errors.Is(err, ErrNotPublisher) {
+				err = nil
+			}
+		} else {
+			_, err = r.Work(ctx, min(due.Sub(now), time.Second))
+		}
+		if err != nil && ctx.Err() == nil {
+			r.p.opts.Logger.Error("the cache was not refreshed", "err", err)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+		}
+	}
+	return nil
+}
+
+// Cycle refreshes the cache once, if this worker is the publisher, and returns the version's ID. It takes
+// tasks itself while it waits for others to finish theirs. If it fails, the cache is as it was, and says that
+// it is stale if it can.
+func (r *Refresher) Cycle(ctx context.Context, now time.Time) (string, error) {
+	done := r.p.metrics.started()
+	if err := r.p.acquire(ctx); err != nil {
+		if look := r.p.look(ctx); look != nil { // who may have to take over knows what there was
+			err = errors.Join(err, look)
+		}
+		return "", done(0, err)
+	}
+	id, changed, err := r.cycle(ctx, now)
+	if err != nil && !errors.Is(err, ErrNotPublisher) {
+		if stale := r.p.stale(ctx, now, err.Error()); stale != nil && !errors.Is(stale, ErrEmpty) {
+			err = errors.Join(err, stale)
+		}
+	}
+	return id, done(changed, err)
+}
+
+func (r *Refresher) cycle(ctx context.Context, now time.Time) (id string, changed int, err error) {
+	if err := r.p.look(ctx); err != nil {
+		return "", 0, err
+	}
+	cycles, err := r.source.Cycles(ctx, now)
+	if err != nil {
+		return "", 0, fmt.Errorf("ask upstream for the latest states: %w", err)
+	}
+	plan, err := r.p.plan(ctx, now, listing{cycles: cycles})
+	if err != nil {
+		return "", 0, err
+	}
+	plan.next.ID = r.p.newID(now)
+	if len(plan.changed) > 0 {
+		if err := r.share(ctx, &plan); err != nil {
+			return "", len(plan.changed), err
+		}
+	}
+	if err := r.p.publish(ctx, plan.next); err != nil {
+		return "", len(plan.changed), err
+	}
+	return plan.next.ID, len(plan.changed), nil
+}
+
+// share puts what changed on the queue, and waits until all of it is built.
+func (r *Refresher) share(ctx context.Context, plan *plan) error {
+	version := plan.next.ID
+	tasks := make([]Task, len(plan.changed))
+	for i, c := range plan.changed {
+		j := plan.job(c, r.p.known)
+		for k := range j.Health {
+			j.Health[k].Nodes, j.Health[k].Data, j.Health[k].Raw = nil, nil, nil // a worker reads the document
+		}
+		data, err := json.Marshal(j)
+		if err != nil {
+			return fmt.Errorf("make the task of %s: %w", j.Key, err)
+		}
+		tasks[i] = Task{Version: version, ID: j.Key.String(), Data: data}
+	}
+	if err := r.queue.Begin(ctx, version, tasks); err != nil {
+		return fmt.Errorf("put tasks on the queue: %w", err)
+	}
+	results, err := r.wait(ctx, version, len(tasks))
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if end := r.queue.End(late, version); end != nil && err == nil {
+		err = fmt.Errorf("end version %s: %w", version, end)
+	}
+	if err != nil {
+		return err
+	}
+	for i, c := range plan.changed {
+		key := string(results[tasks[i].ID])
+		if key == "" {
+			return fmt.Errorf("task %s of version %s has no result", tasks[i].ID, version)
+		}
+		plan.next.Environments[c.at].Detail = key
+	}
+	return nil
+}
+
+// wait works until all tasks of a version are done.
+func (r *Refresher) wait(ctx context.Context, version string, want int) (map[string][]byte, error) {
+	deadline := time.Now().Add(r.p.opts.Abandon)
+	var trouble error
+	for {
+		results, err := r.queue.Results(ctx, version, want)
+		if err != nil {
+			return nil, fmt.Errorf("read the results of version %s: %w", version, err)
+		}
+		if results != nil {
+			return results, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.Join(fmt.Errorf("%w: %s was not finished in %s", ErrAbandoned, version, r.p.opts.Abandon), trouble)
+		}
+		if time.Since(r.p.renewed) > 10*time.Second {
+			if err := r.p.acquire(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := r.Work(ctx, 100*time.Millisecond); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			trouble = err // the tasks come again
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// Work takes tasks that any publisher put on the queue and builds their details. It returns how many it
+// did; none if none came in time.
+func (r *Refresher) Work(ctx context.Context, wait time.Duration) (int, error) {
+	claims, err := r.queue.Take(ctx, r.p.opts.Holder, r.p.opts.Batch, wait)
+	if err != nil {
+		return 0, fmt.Errorf("take tasks: %w", err)
+	}
+	if len(claims) == 0 {
+		return 0, nil
+	}
+	jobs := make([]job, len(claims))
+	for i, c := range claims {
+		if err := json.Unmarshal(c.Data, &jobs[i]); err != nil {
+			return 0, fmt.Errorf("read task %s: %w", c.ID, err)
+		}
+	}
+	if err := before(ctx, r.p.store, jobs); err != nil {
+		return 0, err
+	}
+	var lacking []*discovery.Health
+	for i := range jobs {
+		lacking = append(lacking, jobs[i].lacking()...)
+	}
+	if len(lacking) > 0 {
+		if err := r.source.Documents(ctx, lacking); err != nil {
+			return 0, fmt.Errorf("fetch documents: %w", err)
+		}
+	}
+	return r.finish(ctx, claims, jobs)
+}
+
+// finish builds the details, writes them, and only then says so: in some parts at once, each in two calls.
+func (r *Refresher) finish(ctx context.Context, claims []Claim, jobs []job) (int, error) {
+	var did atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers())
+	for from := 0; from < len(jobs); from += together {
+		to := min(from+together, len(jobs))
+		g.Go(func() error {
+			blobs := make([]Blob, 0, to-from)
+			done := make([]Done, 0, to-from)
+			for i := from; i < to; i++ {
+				b, err := jobs[i].build()
+				if err != nil {
+					return err
+				}
+				blobs = append(blobs, b)
+				done = append(done, Done{Claim: claims[i], Result: []byte(b.Key)})
+			}
+			if err := r.p.store.Put(ctx, blobs); err != nil {
+				return fmt.Errorf("write the detail of %s and others: %w", jobs[from].Key, err)
+			}
+			first, err := r.queue.Finish(ctx, done)
+			if err != nil {
+				return fmt.Errorf("finish task %s and others: %w", claims[from].ID, err)
+			}
+			did.Add(int64(first))
+			return nil
+		})
+	}
+	err := g.Wait()
+	return int(did.Load()), err
+}
