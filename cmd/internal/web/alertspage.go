@@ -27,6 +27,8 @@ type alertsPage struct {
 	Tabs      []tab
 	Reasons   string // the withheld by reason: 20 by silence, 3 by inhibition
 	Receivers []choice
+	Teams     []choice // none: there are no teams
+	Cause     *pair    // the alert that explains all of these
 	Groups    []groupView
 	Pending   []row
 	Nothing   string // what to say if the list is empty
@@ -56,6 +58,7 @@ type groupView struct {
 	ID       string
 	Labels   []pair
 	Receiver string
+	Team     string
 	URL      string // all groups of this receiver
 	MutedBy  []string
 	Tone     tone
@@ -70,11 +73,20 @@ type groupView struct {
 
 // alertsPage makes the page that the query asks for.
 func (h *handler) alertsPage(now time.Time, r *reading, q query, f frame) alertsPage {
-	l := list(r, q, h.scale)
+	scale := h.severities()
+	l := list(r, q, scale)
 	if last := max(1, (l.total+pageSize-1)/pageSize); q.Page > last {
 		q.Page = last
 	}
 	p := alertsPage{Frame: f, Query: q, Total: l.total, Receivers: receiverChoices(l.receivers, q.Receiver)}
+	teams := h.teams()
+	if teams != nil || q.Team != "" {
+		p.Teams = teamChoices(teams, q.Team)
+	}
+	if fp, err := model.ParseFingerprint(q.Cause); err == nil {
+		name, link := causeOf(r, q.Cause, f.Root)
+		p.Cause = &pair{Name: name, Value: fp.String(), URL: link}
+	}
 	if q.narrowed() || q.Err != nil {
 		p.Clear = query{State: q.State}.link(f.Root)
 	}
@@ -87,7 +99,7 @@ func (h *handler) alertsPage(now time.Time, r *reading, q query, f frame) alerts
 		p.Frame.Icon = "bell-firing.svg"
 	}
 	p.Tabs, p.Reasons = tabs(l.counts, q, f.Root), reasonWords(l.counts.ByReason)
-	m := rower{now: now, r: r, q: q.onPage(1), scale: h.scale, root: f.Root, limit: shortText, pairs: somePairs}
+	m := rower{now: now, r: r, q: q.onPage(1), scale: scale, root: f.Root, limit: shortText, pairs: somePairs, teams: teams}
 	w := window{skip: (q.Page - 1) * pageSize, left: pageSize}
 	for _, g := range l.groups {
 		if !w.touches(len(g.firing) + len(g.withheld)) {
@@ -122,11 +134,12 @@ func (m rower) group(g listedGroup, w *window) groupView {
 	v := groupView{
 		ID:       groupID(g.Group),
 		Receiver: clip(g.Group.Receiver, shortText),
+		Team:     clip(g.Group.Team, shortText),
 		URL:      toReceiver.link(m.root),
 		Tone:     m.scale.tone(g.rank),
 		Firing:   len(g.firing),
 		Withheld: len(g.withheld),
-		Open:     m.q.State == stateWithheld,
+		Open:     m.q.State == stateWithheld || m.q.Cause != "",
 	}
 	for _, by := range g.MutedBy {
 		v.MutedBy = append(v.MutedBy, clip(by, shortText))
@@ -172,9 +185,11 @@ func commonReasons(rows []row) []reasonView {
 }
 
 // groupID is short, and the same as long as the group exists.
-func groupID(g *alarm.Group) string {
+func groupID(g *alarm.Group) string { return shortID(g.ID()) }
+
+func shortID(name string) string {
 	sum := fnv.New64a()
-	sum.Write([]byte(g.ID()))
+	sum.Write([]byte(name))
 	return strconv.FormatUint(sum.Sum64(), 36)
 }
 

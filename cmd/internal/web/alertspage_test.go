@@ -53,9 +53,9 @@ func TestAlertsPageShowsWhatFiresAndWhy(t *testing.T) {
 		assert.Equal(t, strings.TrimSpace(`
 6 All 2 Firing 3 Withheld 1 Pending withheld: 1 by inhibition, 1 by silence, 1 by time interval
 # alertname=NodeDown 1 firing → log
-  firing critical NodeDown 14 min ago w7 does not answer node=w7 why source runbook Goes also to ops
+  firing critical NodeDown 14 min ago explains 1 w7 does not answer node=w7 why source runbook Goes also to ops
 # alertname=NodeDown 1 firing, 1 withheld → ops
-  firing critical NodeDown 14 min ago w7 does not answer node=w7 why source runbook Goes also to log
+  firing critical NodeDown 14 min ago explains 1 w7 does not answer node=w7 why source runbook Goes also to log
   ▸ 1 withheld: 1 by inhibition Inhibited by NodeDown on w7, rule nodes
   inhibition warning PodDown 13 min ago Inhibited by NodeDown on w7, rule nodes pod=cart-1 why
 # alertname=DiskFull 1 firing → ops
@@ -96,9 +96,9 @@ func TestAlertsPageNarrows(t *testing.T) {
 		{"to what fires", "state=firing&q=Down", `
 3 All 1 Firing 2 Withheld 0 Pending withheld: 1 by inhibition, 1 by silence
 # alertname=NodeDown 1 firing → log
-  firing critical NodeDown 14 min ago w7 does not answer node=w7 why source runbook Goes also to ops
+  firing critical NodeDown 14 min ago explains 1 w7 does not answer node=w7 why source runbook Goes also to ops
 # alertname=NodeDown 1 firing → ops
-  firing critical NodeDown 14 min ago w7 does not answer node=w7 why source runbook Goes also to log`},
+  firing critical NodeDown 14 min ago explains 1 w7 does not answer node=w7 why source runbook Goes also to log`},
 		{"to nothing", "q=nosuchword", `
 0 All 0 Firing 0 Withheld 0 Pending
 No alert matches. Clear the search`},

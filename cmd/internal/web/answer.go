@@ -13,6 +13,9 @@ import (
 
 // verdictWords says in one sentence how an alert stands.
 func verdictWords(now time.Time, x *alarm.Explanation) string {
+	if !x.At.IsZero() {
+		return pastVerdictWords(x)
+	}
 	a := x.Reading.Alert
 	switch {
 	case a == nil:
@@ -52,9 +55,12 @@ func groupWords(now time.Time, r alarm.Reading, g *alarm.GroupExplanation) strin
 	case told != "" && withheld:
 		return fmt.Sprintf("%s was told of it through %s before it was withheld. When it ends, that is told too.", who, told)
 	case told != "":
-		return fmt.Sprintf("%s was told of it through %s.", who, told)
+		return fmt.Sprintf("%s was told of it through %s%s.", who, told, doneThere(g))
 	case len(g.Failed) > 0 && !withheld && !ended:
 		f := g.Failed[0]
+		if g.Level {
+			return fmt.Sprintf("%s could not be told through %s at %s, and it was given up: %s.", who, clip(f.Integration, shortText), clock(f.At), clip(f.Err, longText))
+		}
 		return fmt.Sprintf("%s could not be told through %s at %s, and is tried again: %s.", who, clip(f.Integration, shortText), clock(f.At), clip(f.Err, longText))
 	case len(g.Open) > 0 && !withheld && !ended:
 		return fmt.Sprintf("%s is being told: a notification is on its way.", who)
@@ -71,6 +77,26 @@ func groupWords(now time.Time, r alarm.Reading, g *alarm.GroupExplanation) strin
 	default:
 		return fmt.Sprintf("%s will be told at %s, when the group is flushed next.", who, clock(nextFlush(now, g)))
 	}
+}
+
+// doneThere says what somebody did at the remote, beginning with a comma, or nothing.
+func doneThere(g *alarm.GroupExplanation) string {
+	for i := range g.Told {
+		switch t := &g.Told[i]; {
+		case !t.ClosedThere.IsZero():
+			return ", and there " + somebody(t.ClosedBy) + " closed it by hand"
+		case !t.Acked.At.IsZero():
+			return ", and there " + somebody(t.Acked.By) + " acknowledged it"
+		}
+	}
+	return ""
+}
+
+func somebody(name string) string {
+	if name == "" {
+		return "somebody"
+	}
+	return clip(name, shortText)
 }
 
 // nextFlush is the first of Anchor + k × group_interval that is not past.
@@ -91,19 +117,38 @@ type channelView struct {
 	Words       string
 	At          when
 	Repeat      when // when it is told again although nothing changed
+	There       []thereView
+}
+
+// A thereView is what somebody did at the remote.
+type thereView struct {
+	Words string
+	At    when
+}
+
+func thereViews(now time.Time, t *alarm.Told) []thereView {
+	var views []thereView
+	if !t.Acked.At.IsZero() {
+		views = append(views, thereView{Words: "acknowledged there by " + somebody(t.Acked.By), At: makeWhen(now, t.Acked.At)})
+	}
+	if !t.ClosedThere.IsZero() {
+		views = append(views, thereView{Words: "closed there by hand by " + somebody(t.ClosedBy), At: makeWhen(now, t.ClosedThere)})
+	}
+	return views
 }
 
 // channelViews says what was told to which integration, and what is on its way.
 func channelViews(now time.Time, g *alarm.GroupExplanation) (told, open []channelView) {
-	for _, t := range g.Told {
+	for i := range g.Told {
+		t := &g.Told[i]
 		words := fmt.Sprintf("last told of %d firing and %d resolved", len(t.Sets.Firing), len(t.Sets.Resolved))
 		if slices.Contains(g.ToldAlert, t.Key.Integration) {
 			words += ", knows that this alert fires"
 		} else {
 			words += ", does not know that this alert fires"
 		}
-		v := channelView{Integration: clip(t.Key.Integration, shortText), Words: words, At: makeWhen(now, t.At)}
-		if len(t.Sets.Firing) > 0 && g.Group.Repeat > 0 {
+		v := channelView{Integration: clip(t.Key.Integration, shortText), Words: words, At: makeWhen(now, t.At), There: thereViews(now, t)}
+		if len(t.Sets.Firing) > 0 && g.Group.Repeat > 0 && !g.Level {
 			v.Repeat = makeWhen(now, t.At.Add(g.Group.Repeat))
 		}
 		told = append(told, v)

@@ -73,3 +73,18 @@ type fixedEngine struct {
 func (e *fixedEngine) Groups(context.Context) ([]alarm.GroupReading, error) { return e.r.groups, nil }
 
 func (e *fixedEngine) Alerts(context.Context) ([]alarm.Reading, error) { return e.r.alerts, nil }
+
+// The reading, and with it the graph, is shared between viewers; here each page is made from the start.
+func BenchmarkDependenciesPage(b *testing.B) {
+	for _, nodes := range []int{10, 1_000} {
+		e := outage(nodes, 12)
+		b.Run(fmt.Sprintf("alerts=%d", 1+14*nodes), func(b *testing.B) {
+			for b.Loop() {
+				h := newHandler(b, e, Options{})
+				if w := get(b, h, "/dependencies"); w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+		})
+	}
+}

@@ -115,7 +115,7 @@ func TestHistoryTellsWhyAnAlertWasWithheld(t *testing.T) {
 	assert.Equal(t, []reasonView{
 		{Kind: "silence", Says: "Silenced by anna", Comment: "kernel", ID: "s1", Until: makeWhen(now, now.Add(time.Hour))},
 		{Kind: "silence", Says: "Silenced (gone)", ID: "gone"},
-		{Kind: "inhibition", Says: "Inhibited by", Cause: "00000000000000aa", URL: "../alert/00000000000000aa", Rule: "r"},
+		{Kind: "inhibition", Says: "Inhibited by", Cause: "00000000000000aa", URL: "../alert/00000000000000aa?at=2000-01-01T00%3A00%3A00Z", Rule: "r"},
 	}, line.Reasons)
 }
 
@@ -178,15 +178,16 @@ func TestExplainPage(t *testing.T) {
 			"inhibition warning PodDown since 1999-12-31 23:47:00 UTC (13 min ago) " +
 				"It fires, and is withheld: nobody is told while one of these reasons lasts. " +
 				"Inhibited by NodeDown on w7, rule nodes ops is not told. pod=cart-1",
+			"Causes this alert NodeDown on w7 rule nodes firing since 1999-12-31 23:46:00 UTC (14 min ago) root cause",
 			"Sources Source State Since Ends Last said " +
 				"gen2 firing 1999-12-31 23:47:00 UTC (13 min ago) when the source no longer reports it 2000-01-01 00:00:00 UTC (<1 min ago) " +
 				"push firing 1999-12-31 23:47:00 UTC (13 min ago) 2000-01-01 00:05:00 UTC (in 5 min), by resolve_timeout 2000-01-01 00:00:00 UTC (<1 min ago) " +
-				"First seen 1999-12-30 23:00:00 UTC (1 d 1 h ago) Began to fire 3 times Fingerprint " + fp.String(),
+				"First seen 1999-12-30 23:00:00 UTC (1 d 1 h ago) Began to fire 3 times Fired for 1 d 1 h in all Fingerprint " + fp.String(),
 			"Receiver ops Route {} Group alertname=NodeDown Timers group_wait 30s, group_interval 5m, repeat_interval 4h " +
 				"Group made 1999-12-31 23:47:00 UTC (13 min ago) First flush 1999-12-31 23:48:00 UTC (12 min ago) Next flush 2000-01-01 00:03:00 UTC (in 3 min) " +
 				"mail[0] last told of 1 firing and 0 resolved, does not know that this alert fires: 1999-12-31 23:48:00 UTC (12 min ago); repeats after 2000-01-01 03:48:00 UTC " +
 				"mail[0] on its way: update because new alerts added, planned 2000-01-01 00:00:00 UTC (<1 min ago), tried until 2000-01-01 00:05:00 UTC",
-			"History 24 hours 7 days 30 days 90 days " +
+			"History 24 hours 7 days 30 days 90 days Each time leads to the alert as it stood then. " +
 				"1999-12-31 23:48:00 UTC (12 min ago) ops through mail[0] was told " +
 				"1999-12-31 23:47:00 UTC (13 min ago) began to fire, says gen2",
 		}, cards)

@@ -1,10 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
 )
@@ -13,14 +13,26 @@ import (
 type explainPage struct {
 	Frame     frame
 	Known     bool // there is an alert and not only its history
+	Past      bool // it is about an instant of the past
+	At        when
+	AtField   string // as the form has it
+	AtError   string
+	Here      string // the address of the page without an instant
 	Row       row
 	Print     string // the fingerprint
 	Words     string
+	Answers   []string // one for each receiver
+	Teams     []string
+	Unowned   bool
+	Chains    [][]causeLink
+	Explains  []explainedName
+	ExplainsN int
 	EndsAt    when
 	FirstSeen when
-	Fired     int
+	Counts    []pair
 	Reports   []reportView
-	Groups    []groupExplainView
+	Receivers []receiverBox
+	Letters   []letterView
 	History   []historyLine // the latest first
 	Cut       bool          // there may be more history than is shown
 	Span      span
@@ -37,22 +49,11 @@ type reportView struct {
 	Guessed bool // the end is not the source's word but resolve_timeout's
 }
 
-// A groupExplainView is one group that the alert is in.
-type groupExplainView struct {
-	Level    bool
-	Receiver string
-	Words    string
-	Labels   []pair
-	Path     []string
-	Wait     string
-	Interval string
-	Repeat   string
-	Created  when
-	First    when // the first flush
-	Next     when
-	MutedBy  []string
-	Told     []channelView
-	Open     []channelView
+// An explainedName is how many alerts of one name the alert explains.
+type explainedName struct {
+	Name  string
+	Count int
+	URL   string
 }
 
 // A spanView leads to another length of history.
@@ -65,32 +66,135 @@ type spanView struct {
 // explainLimit is what Engine.Explain returns of history at most.
 const explainLimit = 200
 
-func (h *handler) explainPage(now time.Time, r *reading, fp model.Fingerprint, x *alarm.Explanation, s span, f frame) explainPage {
-	p := explainPage{Frame: f, Print: fp.String(), Words: verdictWords(now, x), Span: s, Cut: len(x.History) >= explainLimit}
-	p.Frame.Title = fp.String()
-	m := rower{now: now, r: r, q: query{Page: 1}, scale: h.scale, root: f.Root, limit: wholeText / 4, pairs: manyPairs}
-	if a := x.Reading.Alert; a != nil {
-		p.Known = true
-		p.Row = m.row("", nil, &x.Reading)
-		p.Frame.Title = alertTitle(a)
-		if a.State == alarm.Firing && a.ResolvedAt(now) {
-			p.Row.State, p.Row.Badge = "resolved", "resolved"
-		}
-		p.EndsAt, p.FirstSeen, p.Fired = makeWhen(now, a.EndsAt), makeWhen(now, a.FirstSeen), a.Fired
-		p.Reports = reportViews(now, a)
+func (h *handler) explainPage(now time.Time, r *reading, q explainQuery, x *alarm.Explanation, f frame) explainPage {
+	p := explainPage{
+		Frame: f, Print: q.Fingerprint.String(), Words: verdictWords(now, x), Span: q.Span, Cut: len(x.History) >= explainLimit,
+		Past: !x.At.IsZero(), At: makeWhen(now, x.At), Here: alertLink(f.Root, q.Fingerprint),
 	}
-	for i := range x.Groups {
-		p.Groups = append(p.Groups, m.explainGroup(x.Reading, &x.Groups[i]))
+	p.askedAt(now, q)
+	p.Frame.Title = p.Print
+	m := rower{now: now, at: x.At, r: r, q: query{Page: 1}, scale: h.severities(), root: f.Root, limit: wholeText / 4, pairs: manyPairs, teams: h.opts.Teams}
+	if x.Reading.Alert != nil {
+		m.explainAlert(&p, x)
+		p.Teams, p.Unowned = m.owners(x.Reading.Alert)
+	}
+	if p.Past { // what it explained then is not known
+		p.Row.Explains = 0
+	} else {
+		m.explainCauses(&p, q, x)
+	}
+	p.Receivers = m.receiverBoxes(x)
+	for i := range p.Receivers {
+		p.Answers = append(p.Answers, p.Receivers[i].Words...)
 	}
 	for _, record := range slices.Backward(x.History) {
-		p.History = append(p.History, m.historyWords(record))
+		line := m.historyWords(record)
+		line.Then = explainQuery{Fingerprint: q.Fingerprint, Span: q.Span, At: record.At}.link(f.Root)
+		p.History = append(p.History, line)
 	}
 	for _, s := range spans {
 		p.Spans = append(p.Spans, spanView{
-			Words: s.Words, URL: alertLink(f.Root, fp) + "?since=" + s.Name, Current: s.Name == p.Span.Name,
+			Words: s.Words, URL: explainQuery{Fingerprint: q.Fingerprint, Span: s, At: q.At}.link(f.Root), Current: s.Name == p.Span.Name,
 		})
 	}
 	return p
+}
+
+// askedAt fills the form in which the instant is chosen.
+func (p *explainPage) askedAt(now time.Time, q explainQuery) {
+	p.AtField = cmp.Or(q.At, now.UTC()).Format("2006-01-02T15:04:05")
+	if q.At.IsZero() && q.Err == nil {
+		p.AtField = ""
+	}
+	if q.Err != nil {
+		p.AtError = clip(q.Err.Error(), longText)
+	}
+}
+
+// explainAlert says what is known of the alert itself.
+func (m rower) explainAlert(p *explainPage, x *alarm.Explanation) {
+	a := x.Reading.Alert
+	p.Known = true
+	p.Row = m.row("", nil, &x.Reading)
+	p.Row.Fired, p.Row.Note, p.Row.Unowned = 0, "", false // they are said at length
+	p.Frame.Title = alertTitle(a)
+	if a.State == alarm.Firing && a.ResolvedAt(m.moment()) {
+		p.Row.State, p.Row.Badge = "resolved", "resolved"
+	}
+	p.EndsAt, p.FirstSeen = makeWhen(m.now, a.EndsAt), makeWhen(m.now, a.FirstSeen)
+	p.Reports = reportViews(m.now, a)
+	p.Counts = m.countWords(a)
+}
+
+// moment is what the page is about: the past instant, or now.
+func (m rower) moment() time.Time { return cmp.Or(m.at, m.now) }
+
+func (m rower) owners(a *alarm.Alert) (teams []string, orphan bool) {
+	if m.teams == nil {
+		return nil, false
+	}
+	names, owned := m.teams.Of(a.Labels)
+	for _, name := range names {
+		teams = append(teams, clip(name, shortText))
+	}
+	return teams, !owned
+}
+
+// explainCauses follows each reason to its first cause, and counts what the alert explains itself.
+func (m rower) explainCauses(p *explainPage, q explainQuery, x *alarm.Explanation) {
+	if v := x.Reading.Verdict; v.Withheld() {
+		for i := range v.Suppressions {
+			if !explaining(&v.Suppressions[i]) {
+				continue
+			}
+			if chain := chainOf(m.now, m.r, v.Suppressions[i], m.root); len(chain) > 0 {
+				p.Chains = append(p.Chains, chain)
+			}
+		}
+	}
+	names := m.r.explainedNames(q.Fingerprint)
+	if len(names) == 0 {
+		names = x.Explains
+	}
+	for name, count := range names { // sorted below
+		of := query{Cause: q.Fingerprint.String(), Text: term("alertname", name)}
+		p.Explains = append(p.Explains, explainedName{Name: clip(name, shortText), Count: count, URL: of.link(m.root)})
+		p.ExplainsN += count
+	}
+	slices.SortFunc(p.Explains, func(a, b explainedName) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
+	})
+	if p.Row.Explains == 0 && p.ExplainsN > 0 {
+		p.Row.Explains, p.Row.ExplainsURL = p.ExplainsN, query{Cause: q.Fingerprint.String()}.link(m.root)
+	}
+}
+
+// countWords says what happened to the alert since it was first seen.
+func (m rower) countWords(a *alarm.Alert) []pair {
+	o := a.Occurrences()
+	var facts []pair
+	times := func(name string, n int) {
+		switch {
+		case n == 1:
+			facts = append(facts, pair{Name: name, Value: "1 time"})
+		case n > 1:
+			facts = append(facts, pair{Name: name, Value: strconv.Itoa(n) + " times"})
+		}
+	}
+	times("Began to fire", o.Fired)
+	times("Came back while kept up", o.Reopens)
+	times("Began to flap", o.Flaps)
+	times("Too brief to tell", o.Transients)
+	if d := o.FiringAt(m.moment(), a.State == alarm.Firing && !a.ResolvedAt(m.moment())); d > 0 {
+		facts = append(facts, pair{Name: "Fired for", Value: age(d) + " in all"})
+	}
+	if f := o.Flapping; f != nil {
+		facts = append(facts, pair{Name: "Flapping", Value: "since " + makeWhen(m.now, f.Since).Full + ": " + strconv.Itoa(f.Changes) + " changes of state"})
+	}
+	if note := o.Note(); note != "" && o.Flapping == nil {
+		facts = append(facts, pair{Name: "Note", Value: clip(note, longText)})
+	}
+	return facts
 }
 
 func reportViews(now time.Time, a *alarm.Alert) []reportView {
@@ -103,25 +207,4 @@ func reportViews(now time.Time, a *alarm.Alert) []reportView {
 		})
 	}
 	return views
-}
-
-func (m rower) explainGroup(r alarm.Reading, g *alarm.GroupExplanation) groupExplainView {
-	v := groupExplainView{
-		Receiver: clip(g.Group.Receiver, shortText),
-		Words:    groupWords(m.now, r, g),
-		Level:    g.Level,
-		Wait:     model.Duration(g.Group.Wait).String(), Interval: model.Duration(g.Group.Interval).String(), Repeat: model.Duration(g.Group.Repeat).String(),
-		Created: makeWhen(m.now, g.State.Created), First: makeWhen(m.now, g.State.Anchor), Next: makeWhen(m.now, nextFlush(m.now, g)),
-	}
-	for _, name := range sortedNames(g.Group.Labels) {
-		v.Labels = append(v.Labels, m.label(name, g.Group.Labels[name]))
-	}
-	for _, step := range g.Group.Path {
-		v.Path = append(v.Path, clip(step, longText))
-	}
-	for _, by := range g.MutedBy {
-		v.MutedBy = append(v.MutedBy, clip(by, shortText))
-	}
-	v.Told, v.Open = channelViews(m.now, g)
-	return v
 }

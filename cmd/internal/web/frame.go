@@ -21,12 +21,20 @@ type frame struct {
 	Assets   string // relative address of the assets, ending in a slash
 	Icon     string // which of the assets is the icon
 	Problems []string
+	Servers  string // who leads
+
+	Here string // the page among those of the menu, or empty
+
+	Maintenance bool // there is a page of that name
+	Receivers   bool // there is a page of that name
+	Health      bool // services are asked how they are
 }
 
 // A messagePage says one thing.
 type messagePage struct {
 	Frame frame
 	Text  string
+	Links []pair // where to go on
 }
 
 // frame makes the frame for a request. How far up the root lies follows from the path alone.
@@ -35,9 +43,14 @@ func (h *handler) frame(r *http.Request) frame {
 	if below := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, h.prefix), "/"); strings.Contains(below, "/") {
 		root = strings.Repeat("../", strings.Count(below, "/"))
 	}
-	f := frame{Version: h.opts.Version, Root: root, Assets: root + "static/" + h.assets.hash + "/", Icon: "bell.svg"}
+	f := frame{Version: h.opts.Version, Root: root, Assets: root + "static/" + h.assets.hash + "/", Icon: "bell.svg", Maintenance: h.opts.Maintenance != nil}
+	f.Receivers, f.Here = h.opts.Receivers != nil, strings.Trim(strings.TrimPrefix(r.URL.Path, h.prefix), "/")
+	f.Health = h.opts.Health != nil && h.opts.Health.Source() != nil
 	if h.opts.ExternalURL != nil {
 		f.Host = h.opts.ExternalURL.Host
+	}
+	if h.opts.Servers != nil {
+		f.Servers = h.opts.Servers(r.Context())
 	}
 	if h.opts.Problems != nil {
 		for _, p := range h.opts.Problems() {

@@ -15,6 +15,7 @@ import (
 type historyLine struct {
 	ID      int64
 	At      when
+	Then    string // the address of the alert as it stood then
 	Words   string
 	Reasons []reasonView
 	Facts   []pair // what the record holds
@@ -51,12 +52,15 @@ func (m rower) historyWords(r alarm.Record) historyLine {
 		}
 	case "changed":
 		line.Words = "changed" + also(", says ", r.Source)
+	case "reworded":
+		line.Words = "its annotations changed" + also(", says ", r.Source)
 	case "ended":
 		line.Words = "ended" + also(", says ", r.Source)
 	case "verdict":
 		for _, s := range body.Suppressions {
 			line.Reasons = append(line.Reasons, suppressionView(m.now, m.r, s, m.root))
 		}
+		line.Reasons = rower{at: r.At}.then(line.Reasons)
 		switch {
 		case err != nil:
 			line.Words = "the verdict changed"

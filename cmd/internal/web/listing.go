@@ -79,7 +79,7 @@ func list(r *reading, q query, scale severityScale) listing {
 	slices.SortStableFunc(l.groups, compareListed)
 	if q.Receiver == "" { // what is pending has no receiver yet
 		for i := range r.alerts {
-			if a := &r.alerts[i]; a.Alert.State == alarm.Pending && q.search.finds(a.Alert) {
+			if a := &r.alerts[i]; a.Alert.State == alarm.Pending && q.finds(a) {
 				l.counts.Pending++
 				if q.State == stateAll || q.State == statePending {
 					l.pending = append(l.pending, a)
@@ -97,7 +97,7 @@ func pick(g *alarm.GroupReading, q query, scale severityScale, t *tally) listedG
 	firingRank, withheldRank := -1, -1
 	for i := range g.Alerts {
 		a := &g.Alerts[i]
-		if !q.search.finds(a.Alert) {
+		if !q.finds(a) {
 			continue
 		}
 		rank := scale.rank(a.Alert.Labels)

@@ -31,6 +31,8 @@ type fakeEngine struct {
 	sources      []alarm.SourceStatus
 	explanations map[model.Fingerprint]*alarm.Explanation
 	from         time.Time // what Explain was asked for last
+	past         map[model.Fingerprint]*alarm.Explanation
+	at           time.Time // what ExplainAt was asked for last
 	err          error
 	slow         time.Duration // what Groups takes
 	reads        int
@@ -64,6 +66,11 @@ func (e *fakeEngine) Sources() []alarm.SourceStatus                      { retur
 func (e *fakeEngine) Explain(_ context.Context, fp model.Fingerprint, from time.Time) (*alarm.Explanation, error) {
 	e.from = from
 	return e.explanations[fp], e.err
+}
+
+func (e *fakeEngine) ExplainAt(_ context.Context, fp model.Fingerprint, from, at time.Time) (*alarm.Explanation, error) {
+	e.from, e.at = from, at
+	return e.past[fp], e.err
 }
 
 // firing returns an alert that began to fire so long ago, and goes to the receivers.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/depgraph"
 )
 
 // A reading is all that the pages need to know of the engine, read at about one instant.
@@ -18,10 +20,20 @@ type reading struct {
 	groups   []alarm.GroupReading
 	alerts   []alarm.Reading // sorted by fingerprint
 	silences map[string]*alarm.Silence
+	explains map[model.Fingerprint]int // how many alerts each cause explains, those at the end of chains too
+	graph    func() depgraph.Drawing   // made when it is first asked for
 }
 
 // find returns the alert with this fingerprint, or nil.
 func (r *reading) find(fp model.Fingerprint) *alarm.Alert {
+	if found := r.reading(fp); found != nil {
+		return found.Alert
+	}
+	return nil
+}
+
+// reading is find with what is decided about the alert.
+func (r *reading) reading(fp model.Fingerprint) *alarm.Reading {
 	i, found := slices.BinarySearchFunc(r.alerts, fp, func(a alarm.Reading, fp model.Fingerprint) int {
 		switch x := a.Alert.Fingerprint(); {
 		case x < fp:
@@ -35,7 +47,7 @@ func (r *reading) find(fp model.Fingerprint) *alarm.Alert {
 	if !found {
 		return nil
 	}
-	return r.alerts[i].Alert
+	return &r.alerts[i]
 }
 
 // share is how many times as long as it took to make, and longest how long at most, a reading is
@@ -93,7 +105,8 @@ func read(ctx context.Context, engine Reader) (*reading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read silences: %w", err)
 	}
-	r := &reading{groups: groups, alerts: alerts, silences: make(map[string]*alarm.Silence, len(silences))}
+	r := &reading{groups: groups, alerts: alerts, silences: make(map[string]*alarm.Silence, len(silences)), explains: countExplained(alerts)}
+	r.graph = sync.OnceValue(func() depgraph.Drawing { return depgraph.Draw(alerts, graphNodes) })
 	for _, s := range silences {
 		r.silences[s.ID] = s
 	}

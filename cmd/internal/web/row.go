@@ -28,6 +28,12 @@ type row struct {
 	Links       []pair // name and address
 	Reasons     []reasonView
 	Others      []string // receivers that are told too
+	Raised      string   // by which part of the server it was raised, or empty
+	Fired       int      // how many times it began to fire, if more than once
+	Note        string   // what is unusual about it: it flaps, or comes again and again
+	Explains    int      // how many other alerts
+	ExplainsURL string
+	Unowned     bool
 }
 
 // A pair is a name and a value; URL, if not empty, is where it leads.
@@ -42,12 +48,14 @@ const (
 // A rower makes rows of one page.
 type rower struct {
 	now   time.Time
+	at    time.Time // the past instant that the page is about; zero: now
 	r     *reading
 	q     query
 	scale severityScale
 	root  string
-	limit int // characters of a value
-	pairs int // labels of an alert
+	limit int   // characters of a value
+	pairs int   // labels of an alert
+	teams Teams // who may own an alert; nil: nothing is said of owners
 }
 
 // row shows one alert in a group, or in none. Labels in hide are shown by the group already.
@@ -77,7 +85,7 @@ func (m rower) row(groupID string, g *alarm.GroupReading, a *alarm.Reading) row 
 		v.Name = "(no name)"
 	}
 	if a.Alert.State == alarm.Firing {
-		v.Reasons = reasonViews(m.now, m.r, a.Verdict, mutedBy, m.root)
+		v.Reasons = m.then(reasonViews(m.now, m.r, a.Verdict, mutedBy, m.root))
 	}
 	if len(v.Reasons) > 0 {
 		v.State = "withheld"
@@ -90,9 +98,27 @@ func (m rower) row(groupID string, g *alarm.GroupReading, a *alarm.Reading) row 
 		v.Severity = m.label(m.scale.label, severity)
 		v.Severity.Value = clip(string(severity), 24)
 	}
+	m.marks(&v, a.Alert)
 	m.labels(&v, a.Alert.Labels, hide)
 	m.annotations(&v, a.Alert)
 	return v
+}
+
+// marks says what else is known of an alert.
+func (m rower) marks(v *row, a *alarm.Alert) {
+	v.Raised = raisedWords(a.RaisedBy)
+	o := a.Occurrences()
+	v.Note = clip(o.Note(), longText)
+	if o.Fired > 1 {
+		v.Fired = o.Fired
+	}
+	if n := m.r.explains[a.Fingerprint()]; n > 0 {
+		v.Explains, v.ExplainsURL = n, query{Cause: a.Fingerprint().String()}.link(m.root)
+	}
+	if m.teams != nil && a.State == alarm.Firing {
+		_, owned := m.teams.Of(a.Labels)
+		v.Unowned = !owned
+	}
 }
 
 func (m rower) labels(v *row, ls, hide model.LabelSet) {

@@ -23,6 +23,19 @@ func newSeverityScale(label string, values []string) severityScale {
 	return s
 }
 
+// severities is the scale of the configuration in force.
+func (h *handler) severities() severityScale {
+	if h.opts.Severities == nil {
+		return newSeverityScale("", nil)
+	}
+	configured := h.opts.Severities()
+	var values []string
+	for _, s := range configured.Values {
+		values = append(values, s.Name)
+	}
+	return newSeverityScale(string(configured.Label), values)
+}
+
 // unknownRank lies behind the worst and before all others: an alert that nobody classified may be
 // anything.
 const unknownRank = 1

@@ -34,6 +34,9 @@ type Reader interface {
 // An Explainer says everything about one alert that is known since from, or nil.
 type Explainer interface {
 	Explain(ctx context.Context, fp model.Fingerprint, from time.Time) (*alarm.Explanation, error)
+
+	// ExplainAt does so for an instant of the past.
+	ExplainAt(ctx context.Context, fp model.Fingerprint, from, at time.Time) (*alarm.Explanation, error)
 }
 
 // A SourceLister says how each source stands.
@@ -66,12 +69,25 @@ type Options struct {
 	// a configuration on disk that is not valid, a store that cannot be written. Nil has none.
 	Problems func() []string
 
-	// SeverityLabel names the label that holds an alert's severity. Defaults to severity.
-	SeverityLabel string
+	// Severities returns the values of the severity label, the worst first, under the configuration in
+	// force. Alerts with another value, or none, come after the worst. Nil, or no values: critical,
+	// error, warning, info, none.
+	Severities func() alarm.Severities
 
-	// Severities are the values of that label, the worst first. Alerts with another value, or none,
-	// come after the worst. Defaults to critical, error, warning, info, none.
-	Severities []string
+	// Teams says who owns which alerts. Nil: nothing is said of owners.
+	Teams Teams
+
+	// Receivers says how the receivers stand, and keeps the dead letters. Nil: there is no such page.
+	Receivers Receivers
+
+	// Maintenance keeps windows and silences. Nil: there is no such page.
+	Maintenance Maintenance
+
+	// Health says how the services of all environments are. Nil: there are no such pages.
+	Health Health
+
+	// Servers says who leads, if several servers share a database. Nil, or nothing: the pages do not say.
+	Servers func(context.Context) string
 
 	// Logger defaults to discarding.
 	Logger *slog.Logger
@@ -92,7 +108,6 @@ type handler struct {
 	opts     Options
 	log      *slog.Logger
 	prefix   string
-	scale    severityScale
 	assets   assets
 	readings readings
 	pages    map[string]*template.Template
@@ -112,7 +127,6 @@ func New(engine Engine, opts Options) (http.Handler, error) {
 	}
 	h := &handler{
 		engine: engine, opts: opts, log: opts.Logger, prefix: prefix,
-		scale:    newSeverityScale(opts.SeverityLabel, opts.Severities),
 		readings: newReadings(engine),
 		pages:    map[string]*template.Template{},
 	}
@@ -123,7 +137,7 @@ func New(engine Engine, opts Options) (http.Handler, error) {
 	if h.assets, err = newAssets(static); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	for _, name := range []string{"alerts", "explain", "message"} {
+	for _, name := range []string{"alerts", "dependencies", "explain", "health", "maintenance", "message", "receivers"} {
 		t, err := template.ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -137,8 +151,12 @@ func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+h.prefix+"/{$}", h.serveAlerts)
 	mux.HandleFunc("GET "+h.prefix+"/alert/{fingerprint}", h.serveExplain)
+	mux.HandleFunc("GET "+h.prefix+"/dependencies", h.serveDependencies)
+	h.receiversRoutes(mux)
 	mux.HandleFunc("GET "+h.prefix+"/favicon.ico", h.assets.serveIcon)
 	mux.HandleFunc("GET "+h.prefix+"/static/{hash}/{name}", h.assets.serve)
+	h.maintenanceRoutes(mux)
+	h.healthRoutes(mux)
 	mux.HandleFunc("GET "+h.prefix+"/", h.serveNothing)
 	if h.prefix != "" {
 		// The address is relative, for a proxy may have changed what stands before it.
@@ -160,39 +178,12 @@ func (h *handler) serveAlerts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := parseQuery(r.URL.Query())
+	q.owns = ownedBy(h.opts.Teams, q.Team)
 	status := http.StatusOK
 	if q.Err != nil {
 		status = http.StatusBadRequest
 	}
 	h.render(w, r, status, "alerts", h.alertsPage(time.Now(), reading, q, h.frame(r)))
-}
-
-func (h *handler) serveExplain(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
-	fp, err := model.ParseFingerprint(r.PathValue("fingerprint"))
-	if err != nil {
-		h.serveNothing(w, r)
-		return
-	}
-	now := time.Now()
-	span := parseSpan(r.URL.Query().Get("since"))
-	x, err := h.engine.Explain(ctx, fp, now.Add(-span.Length))
-	if err != nil {
-		h.serveTrouble(w, r, err)
-		return
-	}
-	if x == nil {
-		h.serveMessage(w, r, http.StatusNotFound, "No such alert",
-			fmt.Sprintf("Nothing is known of an alert %s in the last %s. It may have ended before, or its labels changed and with them its fingerprint.", fp, span.Words))
-		return
-	}
-	reading, err := h.readings.take(ctx)
-	if err != nil {
-		h.serveTrouble(w, r, err)
-		return
-	}
-	h.render(w, r, http.StatusOK, "explain", h.explainPage(now, reading, fp, x, span, h.frame(r)))
 }
 
 func (h *handler) serveNothing(w http.ResponseWriter, r *http.Request) {

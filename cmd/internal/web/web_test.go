@@ -37,7 +37,7 @@ func TestEveryAnswerIsSecured(t *testing.T) {
 	h := newHandler(t, night(), Options{})
 	for target, want := range map[string]int{
 		"/": 200, "/?q=%22": 400, "/alert/zz": 404, "/alert/0000000000000007": 404, "/nothing/here": 404,
-		"/favicon.ico": 200, "/static/x/tocsin.css": 200, "/static/x/none": 404, "/static/x/..%2f..%2fweb.go": 404,
+		"/dependencies": 200, "/receivers": 404, "/alert/0000000000000007?at=x": 404, "/favicon.ico": 200, "/static/x/tocsin.css": 200, "/static/x/none": 404, "/static/x/..%2f..%2fweb.go": 404,
 	} {
 		w := get(t, h, target)
 		assert.Equal(t, want, w.Code, target)
@@ -71,8 +71,15 @@ func hostile() (*fakeEngine, model.Fingerprint) {
 		}, time.Minute, evil, "other")
 	r.Alert.GeneratorURL = "vbscript:alert(7)"
 	r.Alert.Reports = []alarm.Report{{Source: evil, StartsAt: now}}
-	r = withheld(r, alarm.Suppression{Reason: alarm.ReasonSilence, By: "s"}, alarm.Suppression{Reason: alarm.Reason(evil), By: evil, Rule: evil, Note: evil})
-	g := group(evil, model.LabelSet{"alertname": model.LabelValue(evil), "x": model.LabelValue(long)}, r)
+	cause := firing(model.LabelSet{"alertname": model.LabelValue(evil), "instance": model.LabelValue(evil + long)}, nil, time.Hour, evil)
+	cause.Alert.RaisedBy = evil
+	gone := "00000000000000aa"
+	r = withheld(r,
+		alarm.Suppression{Reason: alarm.ReasonSilence, By: "s"}, alarm.Suppression{Reason: alarm.Reason(evil), By: evil, Rule: evil, Note: evil},
+		alarm.Suppression{Reason: alarm.ReasonDependency, By: cause.Alert.Fingerprint().String(), Root: gone, Rule: evil + long, Note: evil},
+		alarm.Suppression{Reason: alarm.ReasonRollup, By: gone, Rule: evil, Note: evil})
+	g := group(evil, model.LabelSet{"alertname": model.LabelValue(evil), "x": model.LabelValue(long)}, r, cause)
+	g.Group.Team = evil
 	g.MutedBy = []string{evil}
 	g.Group.Path = []string{evil}
 	fp := r.Alert.Fingerprint()
@@ -100,8 +107,15 @@ func hostile() (*fakeEngine, model.Fingerprint) {
 func TestHostileTextStaysText(t *testing.T) {
 	e, fp := hostile()
 	evil := `<script>alert(9)</script>`
-	h := newHandler(t, e, Options{Version: evil, ExternalURL: &url.URL{Host: evil}, Problems: func() []string { return []string{evil} }})
-	for _, target := range []string{"/", "/?state=withheld", "/alert/" + fp.String(), "/?q=" + url.QueryEscape(evil), "/?q=%22" + url.QueryEscape(evil), "/?receiver=" + url.QueryEscape(`"><script>`), "/" + url.PathEscape(evil)} {
+	e.past = e.explanations
+	h := newHandler(t, e, Options{
+		Version: evil, ExternalURL: &url.URL{Host: evil}, Problems: func() []string { return []string{evil} },
+		Teams: crew{evil: evil}, Receivers: hostileReceivers(evil, fp),
+	})
+	for _, target := range []string{
+		"/", "/?state=withheld", "/?team=" + url.QueryEscape(evil), "/?cause=00000000000000aa", "/dependencies", "/receivers", "/receivers?done=" + url.QueryEscape(evil),
+		"/alert/" + fp.String() + "?at=" + url.QueryEscape(evil), "/alert/" + fp.String() + "?at=1999-12-31T00:00Z", "/alert/" + fp.String(), "/?q=" + url.QueryEscape(evil), "/?q=%22" + url.QueryEscape(evil), "/?receiver=" + url.QueryEscape(`"><script>`), "/" + url.PathEscape(evil),
+	} {
 		w := get(t, h, target)
 		assert.Less(t, w.Body.Len(), 200_000, target)
 		for d := range parse(t, w).Descendants() {
@@ -147,8 +161,8 @@ func TestAddressesHoldUnderAnyPrefix(t *testing.T) {
 		e := night()
 		fp := e.groups[1].Alerts[0].Alert.Fingerprint()
 		e.explanations = map[model.Fingerprint]*alarm.Explanation{fp: {Reading: e.groups[1].Alerts[0]}}
-		h := newHandler(t, e, Options{Prefix: prefix})
-		for _, page := range []string{"/", "/?q=Disk", "/alert/" + fp.String(), "/deep/er/nothing"} {
+		h := newHandler(t, e, Options{Prefix: prefix, Receivers: &fakeReceivers{specs: twoReceivers().specs}})
+		for _, page := range []string{"/", "/?q=Disk", "/alert/" + fp.String(), "/dependencies", "/receivers", "/deep/er/nothing"} {
 			doc := parse(t, get(t, h, prefix+page))
 			links := map[string]int{}
 			for d := range doc.Descendants() {
