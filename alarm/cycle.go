@@ -6,17 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // turn runs one cycle and answers those who wait. It returns an error only if the lease is lost.
 func (e *Engine) turn(ctx context.Context, now time.Time, batch []*request) error {
+	failpoint.Here("turn-begin")
 	err := e.cycle(ctx, now, batch)
+	failpoint.Here("turn-unanswered")
 	for _, r := range batch {
 		if r.err == nil {
 			r.err = err
 		}
 		r.done <- r.err
 	}
+	failpoint.Here("turn-answered")
 	if errors.Is(err, ErrLeaseLost) {
 		return err
 	}
@@ -65,6 +70,7 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 	e.mu.Lock()
 	plan := e.decide(now, batch)
 	e.mu.Unlock()
+	failpoint.Here("cycle-decided")
 	if !plan.Empty() {
 		if err := e.commit(ctx, plan); err != nil {
 			// What was decided never came to be. The parts are built anew out of what is stored.
@@ -77,7 +83,9 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 		e.trouble.Store(nil)
 		e.brokenTimes = 0
 	}
+	failpoint.Here("cycle-committed")
 	e.offer(plan)
+	failpoint.Here("cycle-offered")
 	e.opts.Observer.Cycle(time.Since(began), plan)
 	return nil
 }
@@ -104,15 +112,19 @@ func (e *Engine) decide(now time.Time, batch []*request) *Plan {
 		in.Pulse = in.Pulse || r.in.Pulse
 	}
 	changes := e.observe(now, in.Snapshots) // Presence: what counts as firing
+	failpoint.Here("decide-observed")
 	silenced := e.silence(now, in.Silences)
 	e.judge(now, changes, silenced) // Suppressors: what is withheld, and why
+	failpoint.Here("decide-judged")
 	e.settleOutcomes(now, in.Outcomes)
+	failpoint.Here("decide-settled")
 	e.takeRemotes(now, in.Remotes)
 	e.obey(now, in.Dead)
 	if in.Pulse {
 		e.beat(now)
 	}
 	e.flushDue(now) // Router: who is told
+	failpoint.Here("decide-flushed")
 	e.sweep(now)
 	e.due.Store(e.nextDue())
 
@@ -163,6 +175,9 @@ func (e *Engine) worthWriting(now time.Time, c Change) bool {
 func (e *Engine) follow(now time.Time, c Change) bool {
 	fp := c.Alert.Fingerprint()
 	en := e.alerts[fp]
+	if en != nil && en.alert.RaisedBy != "" && en.alert.State == Firing && c.Alert.RaisedBy == "" {
+		e.shadow(en.alert.RaisedBy, Change{Kind: Appeared, Alert: en.alert})
+	}
 	switch {
 	case (c.Kind == Refreshed || c.Kind == Reworded) && en != nil:
 		en.alert = c.Alert

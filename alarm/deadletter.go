@@ -120,6 +120,28 @@ func (e *Engine) bury(now time.Time, c *channel, in *Intention, o Outcome) {
 	}
 }
 
+// fallbackSuffix ends the key of a group that is told instead of another.
+const fallbackSuffix = "/fallback"
+
+// refused says that a channel refused what it is to be told now. What was not opened in an earlier
+// occurrence of the alert is no reason not to open it in this one.
+func (e *Engine) refused(c *channel, action Action) bool {
+	d := e.dead[c.key]
+	return d != nil && d.Action == action && !d.outlived(c.group.the())
+}
+
+// outlived says that the alert has ended since what was not told of it, and fires anew.
+func (d *DeadLetter) outlived(en *entry) bool {
+	if d.Action != Add || en == nil {
+		return false
+	}
+	since := en.alert.Occurrences().Since
+	if since.IsZero() {
+		since = en.alert.StartsAt
+	}
+	return d.At.Before(since)
+}
+
 // joinFallback puts an alert that a receiver was not told of into the groups of its fallback.
 func (e *Engine) joinFallback(now time.Time, en *entry) {
 	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
@@ -129,7 +151,7 @@ func (e *Engine) joinFallback(now time.Time, en *entry) {
 				break
 			}
 			next := *spec
-			next.RouteID, next.Key, next.Receiver = spec.RouteID+"\x00fallback", spec.Key+"/fallback", rs.Fallback
+			next.RouteID, next.Key, next.Receiver = spec.RouteID+"\x00fallback", spec.Key+fallbackSuffix, rs.Fallback
 			spec = &next
 			e.enter(now, en, e.groupFor(now, en, spec))
 			if lg := e.levelGroupFor(now, en, spec); lg != nil {
@@ -143,7 +165,8 @@ func (e *Engine) joinFallback(now time.Time, en *entry) {
 func (e *Engine) failsAt(receiver string, fp model.Fingerprint) bool {
 	rs := e.parts.Receiver(receiver)
 	return rs != nil && slices.ContainsFunc(rs.Integrations, func(is IntegrationSpec) bool {
-		return is.Level && e.dead[IntentionKey{Receiver: receiver, Integration: is.Name, Group: fp.String()}] != nil
+		d := e.dead[IntentionKey{Receiver: receiver, Integration: is.Name, Group: fp.String()}]
+		return is.Level && d != nil && !d.outlived(e.alerts[fp])
 	})
 }
 

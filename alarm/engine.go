@@ -92,6 +92,7 @@ type Engine struct {
 	unjudged     bool // the suppressors are new: everything is to be judged
 	sweepNext    time.Time
 	explained    explained
+	shadowed     map[model.Fingerprint]Change // raised alerts whose labels a source reports
 	dead         map[IntentionKey]*DeadLetter
 	started      time.Time
 	cycles       int64

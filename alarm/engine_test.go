@@ -44,11 +44,28 @@ func TestTranscripts(t *testing.T) {
 			alarm.ReceiverSpec{Name: "mail", Integrations: webhook}),
 		"reminding": build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
 			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{{Name: "log[0]", SendResolved: true, Level: true, Remind: time.Hour}}}),
+		"held": held(build(route.Route{Receiver: "everybody", GroupBy: byName}, nil, everybody)),
 		"tally": tallied(build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
 			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{webhook[0], level}})),
 		"untallied": build(route.Route{Receiver: "everybody", GroupBy: byName}, nil,
 			alarm.ReceiverSpec{Name: "everybody", Integrations: []alarm.IntegrationSpec{webhook[0], level}}),
 	})
+}
+
+// held withholds the first page of warnings for 30 s.
+func held(build alarm.Build) alarm.Build {
+	return func(now time.Time, s *alarm.Stored) (alarm.Parts, error) {
+		parts, err := build(now, s)
+		if err != nil {
+			return parts, err
+		}
+		hold, err := dedupe.NewHold(s, dedupe.HoldOptions{
+			Severities: alarm.Severities{Values: []alarm.Severity{{Name: "critical", Page: true}, {Name: "warning", Page: true}}},
+			For:        map[string]time.Duration{"warning": 30 * time.Second},
+		})
+		parts.Suppressors = append(parts.Suppressors, hold)
+		return parts, err
+	}
 }
 
 // tallied adds a suppressor that raises alerts of its own.

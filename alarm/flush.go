@@ -32,6 +32,7 @@ func (e *Engine) flushDue(now time.Time) {
 // flush tells each channel of the group what it does not know yet. While a time interval mutes the
 // route nobody is told; only a level-triggered channel is told of an end all the same.
 func (e *Engine) flush(now time.Time, g *group) {
+	first := g.flushed.IsZero()
 	g.flushed = now
 	if by, until := e.parts.Router.Muted(g.RouteID, now); len(by) > 0 && !g.closing() {
 		e.flushMuted(now, g, by, until)
@@ -46,6 +47,9 @@ func (e *Engine) flush(now time.Time, g *group) {
 	}
 	for _, c := range g.channels {
 		e.flushChannel(now, c)
+	}
+	if first && g.waits(e.told) {
+		g.flushed = time.Time{} // the first flush is still to come: when the wait is over, and not an interval later
 	}
 	e.leave(g)
 	e.requeue(now, g)
@@ -113,7 +117,7 @@ func (e *Engine) flushChannel(now time.Time, c *channel) {
 	case len(sets.Firing) == 0 && !c.spec.SendResolved:
 		e.setTold(told.after(c.key, now, sets, nil))
 		c.flushed = now
-	case e.dead[c.key] != nil && e.dead[c.key].Action == actionFor(told, sets):
+	case e.refused(c, actionFor(told, sets)):
 		// It was refused; the same is not said again by itself.
 	default:
 		e.intend(now, c, actionFor(told, sets), reason)
@@ -185,14 +189,16 @@ func (e *Engine) requeue(now time.Time, g *group) {
 	} else {
 		for _, c := range g.channels {
 			t := e.told[c.key]
-			if due := g.noteDue(t); !due.IsZero() && e.open[c.key] == nil && (next.IsZero() || due.Before(next)) {
-				next = later(now, due)
+			// What is due at this instant was judged just now, and is not said: it is withheld, or a
+			// dead letter. It waits for what changes that, not for time.
+			if due := g.noteDue(t); due.After(now) && e.open[c.key] == nil && (next.IsZero() || due.Before(next)) {
+				next = due
 			}
 			repeat, repeats := g.repeatAfter(c, t)
 			if t == nil || !repeats || len(t.Sets.Firing) == 0 || e.open[c.key] != nil {
 				continue
 			}
-			if again := g.tick(later(now, t.At.Add(repeat+1))); next.IsZero() || again.Before(next) {
+			if again := g.tick(later(now, t.At.Add(repeat+1))); (again.After(now) || !g.level) && (next.IsZero() || again.Before(next)) {
 				next = again
 			}
 		}

@@ -139,7 +139,7 @@ func (g *group) sets(c *channel, told *Told) ToldSets {
 	for _, en := range g.strays {
 		switch {
 		case !told.holds(en.hash):
-		case en.alert.State != Firing:
+		case en.alert.State != Firing, g.level && en.verdict.closes():
 			s.Resolved = append(s.Resolved, en.hash)
 		case g.leftover && !en.verdict.Withheld():
 			s.Firing = append(s.Firing, en.hash)
@@ -151,6 +151,29 @@ func (g *group) sets(c *channel, told *Told) ToldSets {
 	return s
 }
 
+// waits says that nobody was ever told of the group, and that all of it waits for the end of a hold, or
+// for a cause that may follow or is to end.
+func (g *group) waits(told map[IntentionKey]*Told) bool {
+	for _, c := range g.channels {
+		if told[c.key] != nil {
+			return false
+		}
+	}
+	waiting := false
+	for _, en := range g.members { // the order does not show: all must wait
+		if en.alert.State != Firing {
+			continue
+		}
+		if !slices.ContainsFunc(en.verdict.reasons(), func(s Suppression) bool {
+			return s.Reason == ReasonHold || s.Reason == ReasonDependency
+		}) {
+			return false
+		}
+		waiting = true
+	}
+	return waiting && !g.level
+}
+
 // why says whether and why the channel is to be told s. What the remote was told to fire, or in
 // doubt may have been told, and has ended, is told in any case.
 func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt bool) NotifyReason {
@@ -159,12 +182,13 @@ func (g *group) why(c *channel, told *Told, s ToldSets, now time.Time, doubt boo
 	}
 	repeat, repeats := g.repeatAfter(c, told)
 	reason := Why(told, s, c.spec.SendResolved, repeat, now)
+	if reason == NotifyRepeat && !repeats {
+		reason = NotifyNone
+	}
 	owed := doubt && len(s.Resolved) > 0 || slices.ContainsFunc(s.Resolved, told.holds)
 	switch {
 	case reason == NotifyNone && g.noteworthy(told, s, now):
 		return NotifyNoted
-	case reason == NotifyRepeat && !repeats:
-		return NotifyNone
 	case reason == NotifyRepeat && g.level:
 		return NotifyStillFiring
 	case reason != NotifyNone || !owed || !c.spec.SendResolved:

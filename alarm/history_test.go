@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,45 +25,7 @@ import (
 // what is open at the remote in the end is what fires (if we opened it, we close it), whatever
 // crashes, refusals, silences, reloads and failures of store and sources lie between; nothing that
 // fires is untold without a reason; and nobody is told twice of what they know.
-func TestRandomHistories(t *testing.T) {
-	histories, first := 400, uint64(0)
-	if testing.Short() {
-		histories = 10
-	}
-	if n, err := strconv.Atoi(os.Getenv("TOCSIN_TORTURE")); err == nil { // make torture
-		histories, first = n, rand.Uint64()>>1
-	}
-	if seed, err := strconv.ParseUint(os.Getenv("TOCSIN_SEED"), 10, 64); err == nil { // one that failed
-		histories, first = 1, seed
-	}
-	for seed := first; seed < first+uint64(histories); seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			acts := randomActs(seed, 120)
-			if len(happen(t, seed, acts)) == 0 {
-				return
-			}
-			acts = shrink(acts, func(acts []act) bool { return len(happen(t, seed, acts)) > 0 })
-			for _, line := range happen(t, seed, acts) {
-				t.Error(line)
-			}
-		})
-	}
-}
-
-// An act is one thing that happens: of what kind, and by which dice.
-type act struct {
-	kind int // of a hundred
-	dice uint64
-}
-
-func randomActs(seed uint64, n int) []act {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	acts := make([]act, n)
-	for i := range acts {
-		acts[i] = act{rng.IntN(100), rng.Uint64()}
-	}
-	return acts
-}
+func TestRandomHistories(t *testing.T) { histories(t, 350, 120, happen) }
 
 // happen has the acts happen in a new world, and returns what should not have been, and before it what
 // had happened.
@@ -85,26 +45,6 @@ func happen(t *testing.T, seed uint64, acts []act) []string {
 		}
 	})
 	return wrong
-}
-
-// shrink leaves out whatever can be left out without the fault going away: halves first, then ever
-// smaller parts.
-func shrink(acts []act, faulty func([]act) bool) []act {
-	for size := len(acts) / 2; size > 0; {
-		smaller := false
-		for from := 0; from+size <= len(acts); {
-			without := slices.Concat(acts[:from], acts[from+size:])
-			if faulty(without) {
-				acts, smaller = without, true
-			} else {
-				from += size
-			}
-		}
-		if !smaller {
-			size /= 2
-		}
-	}
-	return acts
 }
 
 // A world is an engine, a remote that it tells, and what really fires.

@@ -26,6 +26,7 @@ func (e *Engine) judge(now time.Time, changes []Change, silenced []SilenceChange
 			}
 		}
 	}
+	changes = joinChanges(changes, e.unshadow(now))
 	for n := range e.parts.Suppressors {
 		changes = joinChanges(changes, e.ask(j, n, changes, silenced))
 	}
@@ -68,7 +69,7 @@ func (e *Engine) raise(now time.Time, by string, raised []Change) []Change {
 	for _, c := range raised {
 		en := e.alerts[c.Alert.Fingerprint()]
 		if en != nil && en.alert.RaisedBy != by && (en.alert.State != Resolved || c.Kind == Ended) {
-			e.plan.Events = append(e.plan.Events, Event{Kind: "collision", Name: c.Alert.Name(), Note: "raised by " + by + " and reported as well"})
+			e.shadow(by, c)
 			continue
 		}
 		a := *c.Alert
@@ -91,6 +92,41 @@ func (e *Engine) raise(now time.Time, by string, raised []Change) []Change {
 		}
 	}
 	return changes
+}
+
+// shadow remembers what a suppressor raises while a source reports the same labels.
+func (e *Engine) shadow(by string, c Change) {
+	fp := c.Alert.Fingerprint()
+	if c.Kind == Ended {
+		delete(e.shadowed, fp)
+		return
+	}
+	if _, known := e.shadowed[fp]; !known {
+		e.plan.Events = append(e.plan.Events, Event{Kind: "collision", Name: c.Alert.Name(), Note: "raised by " + by + ", and a source reports the same labels"})
+	}
+	a := *c.Alert
+	a.RaisedBy = by
+	e.shadowed[fp] = Change{Kind: Appeared, Alert: &a}
+}
+
+// unshadow raises what was shadowed by an alert that its source no longer reports.
+func (e *Engine) unshadow(now time.Time) []Change {
+	if len(e.shadowed) == 0 {
+		return nil
+	}
+	var changes []Change
+	for fp, c := range e.shadowed { // sorted below
+		if en := e.alerts[fp]; en == nil || en.alert.State == Resolved {
+			delete(e.shadowed, fp)
+			changes = append(changes, c)
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return byFingerprint(a.Alert, b.Alert) })
+	var raised []Change
+	for _, c := range changes {
+		raised = append(raised, e.raise(now, c.Alert.RaisedBy, []Change{c})...)
+	}
+	return raised
 }
 
 // endUnraised ends the alerts whose suppressor the configuration no longer has.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // load reads the state from the store and builds everything anew out of it: at the start, and after
@@ -17,8 +19,10 @@ func (e *Engine) load(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("load state: %w", err)
 	}
+	failpoint.Here("engine-loaded")
 	s.Restarted = true
 	parts, err := e.build(now, s)
+	failpoint.Here("engine-built")
 	if err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
@@ -29,6 +33,7 @@ func (e *Engine) load(ctx context.Context, now time.Time) error {
 		e.plan.Events = append(e.plan.Events, Event{Kind: "recovered", Note: e.broken.Error()})
 	}
 	e.mu.Unlock()
+	failpoint.Here("engine-adopted")
 	e.broken = nil
 	e.offerRestored(s.Intentions)
 	return nil
@@ -40,7 +45,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	e.setParts(now, parts)
 	e.alerts = make(map[model.Fingerprint]*entry, len(s.Alerts))
 	e.byHash = make(map[uint64]*entry, len(s.Alerts))
-	e.explained = explained{}
+	e.explained, e.shadowed = explained{}, map[model.Fingerprint]Change{}
 	e.labels.reset()
 	e.order.drop()
 	for _, a := range s.Alerts {
@@ -123,6 +128,7 @@ func (e *Engine) reload(now time.Time, r *Reload) error {
 		en.groups, en.receivers = nil, nil
 		en.forgetReasons()
 	}
+	failpoint.Here("reload-built")
 	e.reviveAll()
 	e.regroup(now, s.Groups, false)
 	e.plan.Events = append(e.plan.Events, Event{Kind: "reload", Note: r.Note})

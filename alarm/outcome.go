@@ -2,7 +2,10 @@ package alarm
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 // settleOutcomes takes in what became of intentions.
@@ -29,6 +32,7 @@ func (e *Engine) settleOutcomes(now time.Time, outcomes []Outcome) {
 		}
 		if in != nil && in.ID == o.ID && (o.Uncertain || in.Uncertain) {
 			e.presume(now, o, in)
+			e.keepStrays(now, o.Key)
 		}
 		if o.Err == nil && !o.Unsent {
 			e.keepStrays(now, o.Key) // a reload may have led what was told elsewhere meanwhile
@@ -47,11 +51,15 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 	var maybe []uint64
 	for _, c := range e.channels[o.Key] {
 		for _, en := range c.group.members {
+			if en.verdict.Withheld() && en.verdict.At.Before(in.At) && !e.told[o.Key].holds(en.hash) {
+				continue // it was never in it
+			}
 			if en.alert.State == Firing || !en.ended.Before(in.At) {
 				maybe = append(maybe, en.hash)
 			}
 		}
 	}
+	maybe = append(maybe, e.presumed(o.Key, in)...)
 	next := Told{Key: o.Key, At: o.At}
 	if t := e.told[o.Key]; t != nil {
 		next = *t
@@ -68,10 +76,50 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 	e.setTold(&next)
 }
 
-// oweEnds sees to it that what was told to fire and has ended meanwhile is told to have ended: after a
-// crash nobody else remembers that it is owed.
+// presumed are the alerts that a remote may have been told of by an intention, and that no route leads to
+// its group any more: that ended, or what led them there was a dead letter. The key of a level-triggered
+// one says whom it was about; of another only what has ended since is of interest, for what fires is told
+// where it belongs now.
+func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
+	spec, is := e.retired[key], e.integration(key)
+	if cs := e.channels[key]; len(cs) > 0 {
+		if !strings.HasSuffix(key.Group, fallbackSuffix) {
+			return nil
+		}
+		spec = cs[0].group.Group
+	}
+	if spec == nil || is == nil {
+		return nil
+	}
+	if is.Level {
+		fp, _ := model.ParseFingerprint(key.Group)
+		if en := e.alerts[fp]; en != nil {
+			maybe = append(maybe, en.hash)
+		}
+		return maybe
+	}
+	for _, en := range e.alerts { // the order does not show: they are sorted
+		if en.alert.State != Firing && !en.ended.Before(in.At) && carries(en.alert.Labels, spec.Labels) {
+			maybe = append(maybe, en.hash)
+		}
+	}
+	return maybe
+}
+
+// carries says whether labels has all of some others.
+func carries(labels, some model.LabelSet) bool {
+	for name, value := range some { // the order does not show
+		if labels[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// oweEnds sees to it that what was, or may have been, told to fire and has ended meanwhile is told to have
+// ended: after a crash nobody else remembers that it is owed.
 func (e *Engine) oweEnds(now time.Time, o Outcome) {
-	if !slices.ContainsFunc(o.Told.Firing, func(hash uint64) bool {
+	if t := e.told[o.Key]; t == nil || !slices.ContainsFunc(t.Open, func(hash uint64) bool {
 		en := e.byHash[hash]
 		return en != nil && en.alert.State != Firing
 	}) {

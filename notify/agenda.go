@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"cmp"
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -40,6 +42,7 @@ type queue struct {
 	waiting  int       // jobs that wait for a timer
 	paused   time.Time // nothing starts before
 	stirred  bool      // is in agenda.stirred
+	failing  time.Time // since when every attempt failed; zero: the last one did not
 }
 
 func newAgenda(workers int) *agenda {
@@ -156,6 +159,40 @@ type timer struct {
 	at    time.Time
 	job   *job
 	queue *queue
+}
+
+// outage is for how long every attempt at an endpoint must have failed for it to have been away.
+const outage = 30 * time.Second
+
+// fared takes note how an attempt at an endpoint ended. When one that was away takes something again,
+// whatever waits for its next attempt is ready at once, the oldest first. A single job that fails while
+// others do not keeps to its backoff.
+func (a *agenda) fared(now time.Time, e endpoint, err error) {
+	q := a.queue(e)
+	if err != nil {
+		if q.failing.IsZero() {
+			q.failing = now
+		}
+		return
+	}
+	away := !q.failing.IsZero() && now.Sub(q.failing) >= outage
+	q.failing = time.Time{}
+	if !away {
+		return
+	}
+	kept := a.timers[:0]
+	for _, t := range a.timers {
+		if t.queue == q && t.job != nil {
+			q.ready = append(q.ready, t.job)
+		} else {
+			kept = append(kept, t)
+		}
+	}
+	clear(a.timers[len(kept):])
+	a.timers, q.waiting = kept, 0
+	heap.Init(&a.timers)
+	slices.SortFunc(q.ready, func(x, y *job) int { return cmp.Compare(x.ID, y.ID) })
+	a.stir(q)
 }
 
 // timers is a heap, the earliest first.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // errShutdown is why an attempt was cancelled at the end of the grace period.
@@ -25,6 +26,9 @@ type result struct {
 	again time.Time // when to attempt it again; zero: it has ended
 	pause time.Time // nothing of its endpoint is to start before, unless zero
 	fatal error     // the outbox has ended
+
+	tried bool  // an attempt was made, and is to be made again if err is not nil
+	err   error // how that ended
 }
 
 // work makes one attempt at j and, if that ends it, records the outcome. Waiting for the rate limit
@@ -43,9 +47,14 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 		}
 	}
 
+	failpoint.Here("attempt-begin")
 	start := time.Now()
 	delivery, err := d.attempt(ctx, start, j, in)
+	failpoint.Here("attempt-end")
 	now := time.Now()
+	if errors.Is(err, errBarred) {
+		return result{job: j, again: now.Add(barredFor)}
+	}
 	if delivery == nil && err == nil {
 		o.Unsent, o.Uncertain = true, j.Uncertain
 		return d.conclude(ctx, j, o, time.Time{})
@@ -55,7 +64,10 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 	j.attempts++
 	if err == nil {
 		o.Told, o.Data, o.Oldest = delivery.Told, delivery.Data, delivery.Oldest
-		return d.conclude(ctx, j, o, time.Time{})
+		o.Uncertain = j.Uncertain // an attempt before this one may have told of what is over by now
+		r := d.conclude(ctx, j, o, time.Time{})
+		r.tried = true
+		return r
 	}
 	if ctx.Err() != nil {
 		j.Uncertain = true
@@ -72,7 +84,7 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 		d.logger(j).Warn("delivery attempt failed, will be retried", "attempt", j.attempts, "err", err)
 	}
 	j.err = err
-	return result{job: j, again: again, pause: pause}
+	return result{job: j, again: again, pause: pause, tried: true, err: err}
 }
 
 // judge says when to attempt j again after err, or false: not at all. As in Alertmanager, the backoff
@@ -132,6 +144,10 @@ func (d *Deliverer) attempt(ctx context.Context, now time.Time, j *job, in Integ
 	timeout = min(timeout, max(j.Deadline.Sub(now), d.opts.MinTimeout))
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	failpoint.Here("attempt-rendered")
+	if d.opts.barred(time.Now()) {
+		return nil, errBarred
+	}
 	return delivery, in.Receiver.Deliver(ctx, delivery)
 }
 
@@ -142,9 +158,12 @@ func (d *Deliverer) conclude(ctx context.Context, j *job, o alarm.Outcome, pause
 	d.report(j, o)
 	var wait *backoff.ExponentialBackOff
 	for {
+		failpoint.Here("outcome-known")
 		err := d.out.Done(ctx, o)
+		failpoint.Here("outcome-answered")
 		if err == nil {
 			d.closed(j.ID)
+			failpoint.Here("outcome-recorded")
 			return result{job: j, pause: pause}
 		}
 		if errors.Is(err, alarm.ErrStopped) {

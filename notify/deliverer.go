@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // An Outbox is where intentions come from and outcomes go. *alarm.Engine is one. Its methods are
@@ -45,6 +46,11 @@ type Options struct {
 	// record their outcome. Defaults to 5 s; negative means none.
 	Grace time.Duration
 
+	// Until says when the right to deliver ends unless it is renewed, by the monotonic clock: no attempt
+	// begins after that. The zero time is no end. It is asked before each attempt, by any goroutine.
+	// Nil: there is no end.
+	Until func() time.Time
+
 	// Logger defaults to discarding.
 	Logger *slog.Logger
 
@@ -75,6 +81,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
+	}
+	if o.Until == nil {
+		o.Until = func() time.Time { return time.Time{} }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -125,6 +134,7 @@ func New(out Outbox, receivers Receivers, opts Options) (*Deliverer, error) {
 // Offer hands over intentions to deliver. It does not block. What is offered again before its outcome
 // was stored is ignored; afterwards it must not be offered again.
 func (d *Deliverer) Offer(intentions []alarm.Intention) {
+	failpoint.Here("deliverer-offered")
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
@@ -185,13 +195,17 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		for _, in := range d.take() {
 			agenda.add(in)
 		}
-		for _, j := range agenda.start(time.Now()) {
-			running++
-			go func() { results <- d.work(run, work, j) }()
-		}
 		timer.Stop()
-		if at, ok := agenda.next(); ok {
-			timer.Reset(time.Until(at))
+		if d.opts.barred(time.Now()) {
+			timer.Reset(barredFor)
+		} else {
+			for _, j := range agenda.start(time.Now()) {
+				running++
+				go func() { results <- d.work(run, work, j) }()
+			}
+			if at, ok := agenda.next(); ok {
+				timer.Reset(time.Until(at))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -200,11 +214,13 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		case r := <-results:
 			running--
 			fatal = r.fatal
-			d.progressed(time.Now())
-			agenda.settle(r)
+			now := time.Now()
+			d.progressed(now)
+			agenda.settle(now, r)
 		}
 	}
 
+	failpoint.Here("deliverer-stopping")
 	stop()
 	grace := time.NewTimer(max(d.opts.Grace, 0))
 	defer grace.Stop()
@@ -223,9 +239,12 @@ func (d *Deliverer) Run(ctx context.Context) error {
 }
 
 // settle takes note of what came of a job.
-func (a *agenda) settle(r result) {
+func (a *agenda) settle(now time.Time, r result) {
 	if !r.pause.IsZero() {
 		a.pause(endpointOf(r.job.Key), r.pause)
+	}
+	if r.tried {
+		a.fared(now, endpointOf(r.job.Key), r.err)
 	}
 	if r.again.IsZero() {
 		a.finish(r.job)

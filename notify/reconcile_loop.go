@@ -236,7 +236,7 @@ func (r *Reconciler) all(ctx context.Context, now time.Time, approved bool) erro
 		Now: now, Fresh: fresh, Believed: believed, Approved: approved,
 		Listed: listed, Before: r.before, BeforeAt: r.beforeAt, Read: r.known(believed, listed),
 	}
-	plan, err := r.decide(ctx, s)
+	plan, err := r.decide(ctx, s, r.policy)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,8 @@ func (r *Reconciler) all(ctx context.Context, now time.Time, approved bool) erro
 	return nil
 }
 
-// some looks at a few aliases only. It closes nothing: that needs lists.
+// some looks at a few aliases only. It closes nothing: that needs lists. It asks for single incidents, which
+// do not lag behind as lists do, so that what was told a moment ago is looked at as well.
 func (r *Reconciler) some(ctx context.Context, now time.Time, aliases []string) error {
 	believed, fresh, err := r.desk.Beliefs(ctx)
 	if err != nil {
@@ -258,7 +259,9 @@ func (r *Reconciler) some(ctx context.Context, now time.Time, aliases []string) 
 	}
 	believed = slices.DeleteFunc(believed, func(b Belief) bool { return !slices.Contains(aliases, b.Alias) })
 	s := Situation{Now: now, Fresh: fresh, Believed: believed, Read: map[string]Incident{}}
-	plan, err := r.decide(ctx, s)
+	p := r.policy
+	p.Settle = time.Nanosecond
+	plan, err := r.decide(ctx, s, p)
 	if err != nil {
 		return err
 	}
@@ -283,9 +286,9 @@ func (r *Reconciler) known(believed []Belief, listed []Incident) map[string]Inci
 }
 
 // decide reads what must be read, until the decision needs nothing more.
-func (r *Reconciler) decide(ctx context.Context, s Situation) (Reconciliation, error) {
+func (r *Reconciler) decide(ctx context.Context, s Situation, p Policy) (Reconciliation, error) {
 	for {
-		plan := Reconcile(s, r.policy)
+		plan := Reconcile(s, p)
 		asked := 0
 		for _, step := range plan.Steps {
 			if step.Action != StepRead {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // An Engine keeps the silences.
@@ -83,6 +84,7 @@ func (s *Service) Set(ctx context.Context, edit alarm.Silence) (string, error) {
 			return "", err
 		}
 	}
+	failpoint.Here("silence-edited")
 	if err := s.engine.Submit(ctx, alarm.Input{Silences: result}); err != nil {
 		return "", fmt.Errorf("submit silence: %w", err)
 	}
@@ -107,6 +109,7 @@ func (s *Service) Expire(ctx context.Context, id string) error {
 	if expired == nil {
 		return nil
 	}
+	failpoint.Here("silence-expired")
 	if err := s.engine.Submit(ctx, alarm.Input{Silences: []*alarm.Silence{expired}}); err != nil {
 		return fmt.Errorf("submit silence: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // An Engine takes in what was pushed.
@@ -92,7 +93,9 @@ func orDefault(n, otherwise int) int {
 // Receive takes in one body, a JSON array of alerts that arrived at now, and returns when the valid
 // ones are committed. It does not keep body.
 func (p *Push) Receive(ctx context.Context, now time.Time, body []byte) error {
+	failpoint.Here("push-received")
 	batch, err := p.decoder.decode(now, body)
+	failpoint.Here("push-decoded")
 	p.metrics.decoded(batch)
 	if err != nil {
 		return err
@@ -116,10 +119,12 @@ func (p *Push) Receive(ctx context.Context, now time.Time, body []byte) error {
 
 	if len(valid) > 0 {
 		in := alarm.Input{Snapshots: []alarm.Snapshot{{Source: p.name, At: now, Partial: true, Alerts: valid}}}
+		failpoint.Here("push-checked")
 		if err := p.engine.Submit(ctx, in); err != nil {
 			return fmt.Errorf("submit %d alerts: %w", len(valid), err)
 		}
 	}
+	failpoint.Here("push-committed")
 	if invalid.Count > 0 {
 		return &invalid
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // maxKept is how large a buffer a DB keeps for its next commit.
@@ -29,8 +30,10 @@ func (d *DB) Import(ctx context.Context, generation int64, what string, p *alarm
 		if before {
 			return errImportedBefore
 		}
+		failpoint.Here("import-mark")
 		return d.setMeta(ctx, tx, metaImported+what, p.At.UTC().Format("2006-01-02T15:04:05Z"))
 	})
+	failpoint.Here("import-done")
 	if errors.Is(err, errImportedBefore) {
 		return false, nil
 	}
@@ -55,15 +58,18 @@ func (d *DB) commit(ctx context.Context, generation int64, p *alarm.Plan, first 
 	}
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
+	failpoint.Here("commit-begin")
 	err = d.transact(ctx, func(tx *sql.Tx) error {
 		if err := d.fence(ctx, tx, generation); err != nil {
 			return err
 		}
+		failpoint.Here("commit-fenced")
 		if err := first(ctx, tx); err != nil {
 			return err
 		}
 		return d.apply(ctx, tx, generation, p)
 	})
+	failpoint.Here("commit-durable")
 	if cap(d.buf) > maxKept {
 		d.buf = nil
 	}
@@ -88,30 +94,39 @@ func (d *DB) apply(ctx context.Context, tx *sql.Tx, generation int64, p *alarm.P
 	if err := d.applyAlerts(ctx, tx, generation, p, bodies); err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
+	failpoint.Here("commit-alerts")
 	if err := d.applyVerdicts(ctx, tx, p); err != nil {
 		return fmt.Errorf("write verdicts: %w", err)
 	}
+	failpoint.Here("commit-verdicts")
 	if err := d.applySilences(ctx, tx, p); err != nil {
 		return fmt.Errorf("write silences: %w", err)
 	}
+	failpoint.Here("commit-silences")
 	if err := d.applyGroups(ctx, tx, p); err != nil {
 		return fmt.Errorf("write groups: %w", err)
 	}
+	failpoint.Here("commit-groups")
 	if err := d.applyTold(ctx, tx, p); err != nil {
 		return fmt.Errorf("write told: %w", err)
 	}
+	failpoint.Here("commit-told")
 	if err := d.applyIntentions(ctx, tx, p); err != nil {
 		return fmt.Errorf("write intentions: %w", err)
 	}
+	failpoint.Here("commit-intentions")
 	if err := d.applyParts(ctx, tx, p); err != nil {
 		return fmt.Errorf("write parts: %w", err)
 	}
+	failpoint.Here("commit-parts")
 	if err := d.applyHistory(ctx, tx, p, bodies); err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
+	failpoint.Here("commit-history")
 	if err := d.applyRemoved(ctx, tx, p); err != nil {
 		return fmt.Errorf("write what was removed: %w", err)
 	}
+	failpoint.Here("commit-removed")
 	return nil
 }
 

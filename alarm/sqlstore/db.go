@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // A DB keeps the state, the history and the outbox. Make one with a dialect's Open.
@@ -150,6 +151,7 @@ func (d *DB) transact(ctx context.Context, f func(*sql.Tx) error) error {
 		_ = tx.Rollback() // err says what is wrong; the connection is given up if this fails too
 		return err
 	}
+	failpoint.Here("transaction-written")
 	return tx.Commit()
 }
 

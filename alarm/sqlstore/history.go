@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // historyColumns are written in this order, and read so but for the block.
@@ -63,6 +64,7 @@ func (d *DB) applyHistory(ctx context.Context, tx *sql.Tx, p *alarm.Plan, bodies
 	if err != nil {
 		return err
 	}
+	failpoint.Here("history-appended")
 	b.nextID += int64(len(facts))
 	b.firstAt, b.lastAt = min(b.firstAt, at), max(b.lastAt, at)
 	return d.setBlock(ctx, tx, b)

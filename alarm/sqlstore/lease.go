@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // Acquire takes the lease and returns its generation, which is higher than any before. What others
@@ -27,7 +28,9 @@ func (d *DB) Acquire(ctx context.Context) (generation int64, err error) {
 	if err := d.lock(); err != nil {
 		return 0, fmt.Errorf("acquire the lease: %w", err)
 	}
+	failpoint.Here("lease-locked")
 	generation, err = d.raiseGeneration(ctx)
+	failpoint.Here("lease-raised")
 	if err != nil && !heldBefore {
 		err = errors.Join(err, d.unlock())
 	}

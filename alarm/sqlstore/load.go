@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // Load reads the whole state, as of one instant. Alerts and verdicts are sorted by fingerprint,
@@ -24,7 +25,9 @@ func (d *DB) Load(ctx context.Context) (*alarm.Stored, error) {
 		return nil, fmt.Errorf("load: %w", d.trouble(err))
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
+	failpoint.Here("load-begin")
 	s, err := d.load(ctx, tx, 0)
+	failpoint.Here("load-read")
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", d.trouble(err))
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
 // migrate brings the tables up to date. It never goes back, and refuses tables that a newer version
@@ -45,9 +47,11 @@ func (d *DB) migrateFile(up func() error) error {
 	if err := d.lock(); err != nil {
 		return err
 	}
+	failpoint.Here("migrate-locked")
 	if err := up(); err != nil {
 		return err
 	}
+	failpoint.Here("migrate-done")
 	return d.unlock()
 }
 

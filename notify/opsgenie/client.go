@@ -69,6 +69,8 @@ func (c *Client) do(ctx context.Context, k call) (answer, error) {
 	if err := c.opts.Account.wait(ctx, k.domain); err != nil {
 		return answer{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout) // a delivery may have a day
+	defer cancel()
 	req, err := c.request(ctx, k)
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", notify.ErrRejected, err)

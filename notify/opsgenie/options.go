@@ -80,6 +80,9 @@ type Options struct {
 	// Follow says how accepted requests are followed to their outcome.
 	Follow Follow
 
+	// Timeout bounds one request, from the moment at which the rate limits let it go. Defaults to 30 s.
+	Timeout time.Duration
+
 	// Account holds the rate limits, to be shared by all clients of one account. Nil makes one.
 	Account *Account
 
@@ -147,6 +150,7 @@ func (o Options) withDefaults() Options {
 		value time.Duration
 	}{
 		{&o.Settle, 10 * time.Minute},
+		{&o.Timeout, 30 * time.Second},
 		{&o.Follow.First, 500 * time.Millisecond},
 		{&o.Follow.Max, 8 * time.Second},
 		{&o.Follow.For, 20 * time.Second},
@@ -205,8 +209,8 @@ func (o Options) validate(key string) error {
 	if o.Backend == JiraServiceManagement && o.Operations.CloudID == "" && (o.Operations.Token != "" || o.Operations.TeamID != "") {
 		bad("operations: the cloud id is missing: https://<site>.atlassian.net/_edge/tenant_info shows it")
 	}
-	if o.Follow.First < 0 || o.Follow.Max < 0 || o.Follow.For < 0 {
-		bad("follow: durations must not be negative")
+	if o.Follow.First < 0 || o.Follow.Max < 0 || o.Follow.For < 0 || o.Timeout < 0 {
+		bad("follow and timeout: durations must not be negative")
 	}
 	return errors.Join(all...)
 }

@@ -1,0 +1,78 @@
+package notify_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/notify"
+)
+
+// renders is an outbox that takes its time to render, as a process does that is paused meanwhile.
+type renders struct {
+	pause time.Duration
+	done  atomic.Int64
+}
+
+func (o *renders) Render(_ time.Time, in alarm.Intention) (*alarm.Delivery, bool) {
+	time.Sleep(o.pause)
+	return &alarm.Delivery{Intention: in}, true
+}
+
+func (o *renders) Done(context.Context, alarm.Outcome) error {
+	o.done.Add(1)
+	return nil
+}
+
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) Deliver(context.Context, *alarm.Delivery) error {
+	c.n.Add(1)
+	return nil
+}
+
+// TestNothingIsDeliveredAfterTheLease has the lease end before an intention is offered, and between
+// rendering and delivering, and be renewed.
+func TestNothingIsDeliveredAfterTheLease(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"before": 0, "between": 2 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var until atomic.Pointer[time.Time]
+				renew := func(d time.Duration) {
+					end := time.Now().Add(d)
+					until.Store(&end)
+				}
+				renew(time.Second)
+				out, remote := &renders{pause: pause}, &counter{}
+				d, err := notify.New(out, notify.Receivers{"team": {{Name: "webhook[0]", Receiver: remote}}},
+					notify.Options{Until: func() time.Time { return *until.Load() }})
+				require.NoError(t, err)
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- d.Run(ctx) }()
+
+				if pause == 0 {
+					time.Sleep(time.Second)
+				}
+				key := alarm.IntentionKey{Receiver: "team", Integration: "webhook[0]", Group: "g"}
+				d.Offer([]alarm.Intention{{ID: 1, Key: key, Deadline: time.Now().Add(time.Hour)}})
+				time.Sleep(time.Minute)
+				assert.Zero(t, remote.n.Load(), "delivered after the lease had ended")
+				assert.Zero(t, out.done.Load())
+
+				renew(time.Hour)
+				time.Sleep(10 * time.Second)
+				assert.EqualValues(t, 1, remote.n.Load(), "delivered once it is renewed")
+				assert.EqualValues(t, 1, out.done.Load())
+				stop()
+				require.NoError(t, <-ended)
+			})
+		})
+	}
+}
