@@ -51,9 +51,6 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 	var maybe []uint64
 	for _, c := range e.channels[o.Key] {
 		for _, en := range c.group.members {
-			if en.verdict.Withheld() && en.verdict.At.Before(in.At) && !e.told[o.Key].holds(en.hash) {
-				continue // it was never in it
-			}
 			if en.alert.State == Firing || !en.ended.Before(in.At) {
 				maybe = append(maybe, en.hash)
 			}

@@ -37,6 +37,7 @@ type ServiceDetail struct {
 	DocumentType   string         `json:"documentType,omitempty"`
 	DocumentStatus int            `json:"documentStatus,omitempty"` // the HTTP code
 	Size           int            `json:"size"`                     // of the document
+	Packed         int            `json:"packed"`                   // in the blob
 }
 
 // Tree reads the document into its dependencies and data. A detail does not carry them, for they are twice as
@@ -71,45 +72,50 @@ func (s *ServiceDetail) document(before *ServiceDetail) {
 	s.Size = len(s.Raw)
 }
 
-// encode returns a detail as a blob, whose key is of its content: JSON without the documents, and then the
-// documents as they are, compressed by S2 (four to five times smaller, at a gigabyte per second).
+// encode returns a detail as a blob, whose key is of its content: the length of its head, the head (JSON
+// without the documents) and then each document, all compressed by S2 (four to five times smaller, at a
+// gigabyte per second).
 func (d *Detail) encode() (Blob, error) {
-	head, err := json.Marshal(d)
+	buf := packs.Get().(*[]byte)
+	defer packs.Put(buf)
+	packed := (*buf)[:0]
+	for i := range d.Services {
+		s := &d.Services[i]
+		before := len(packed)
+		packed = pack(packed, s.Raw)
+		s.Size, s.Packed = len(s.Raw), len(packed)-before
+	}
+	*buf = packed
+	text, err := json.Marshal(d)
 	if err != nil {
 		return Blob{}, err
 	}
-	size := len(head) + binary.MaxVarintLen64
-	for i := range d.Services {
-		size += len(d.Services[i].Raw)
-	}
-	buf := texts.Get().(*[]byte)
-	defer texts.Put(buf)
-	text := binary.AppendUvarint(slices.Grow((*buf)[:0], size), uint64(len(head)))
-	text = append(text, head...)
-	for i := range d.Services {
-		text = append(text, d.Services[i].Raw...)
-	}
-	*buf = text
-	packed := packs.Get().(*[]byte)
-	defer packs.Put(packed)
-	*packed = s2.Encode((*packed)[:cap(*packed)], text)
-	data := slices.Clone(*packed)
-	return Blob{Key: fmt.Sprintf("detail/%016x%016x", xxhash.Sum64(data), xxhash.Sum64(head)), Data: data}, nil
+	head := s2.Encode(nil, text)
+	data := make([]byte, 0, binary.MaxVarintLen64+len(head)+len(packed))
+	data = binary.AppendUvarint(data, uint64(len(head)))
+	data = append(append(data, head...), packed...)
+	return Blob{Key: fmt.Sprintf("detail/%016x%016x", xxhash.Sum64(data), xxhash.Sum64(text)), Data: data}, nil
 }
 
-// texts and packs are the buffers that details are put together and compressed in.
-var (
-	texts = sync.Pool{New: func() any { return new([]byte) }}
-	packs = sync.Pool{New: func() any { return new([]byte) }}
-)
+// packs are the buffers that documents are compressed into.
+var packs = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxDetail bounds what a blob may become: 5,000 services with documents of a few hundred kilobytes.
-const maxDetail = 1 << 30
+// pack appends a document, compressed. An empty one is nothing.
+func pack(to, raw []byte) []byte {
+	if len(raw) == 0 {
+		return to
+	}
+	to = slices.Grow(to, s2.MaxEncodedLen(len(raw)))
+	return to[:len(to)+len(s2.Encode(to[len(to):cap(to)], raw))]
+}
+
+// maxDetail bounds what a head or a document may become.
+const maxDetail = 256 << 20
 
 var errDetail = errors.New("the detail is damaged")
 
-// decodeDetail reads what encode wrote. Documents share one array.
-func decodeDetail(data []byte) (*Detail, error) {
+// unpack decompresses a head or a document.
+func unpack(data []byte) ([]byte, error) {
 	size, err := s2.DecodedLen(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDetail, err)
@@ -121,21 +127,35 @@ func decodeDetail(data []byte) (*Detail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDetail, err)
 	}
-	length, n := binary.Uvarint(text)
-	if n <= 0 || length > uint64(len(text)-n) {
+	return text, nil
+}
+
+// decodeDetail reads what encode wrote.
+func decodeDetail(data []byte) (*Detail, error) {
+	length, n := binary.Uvarint(data)
+	if n <= 0 || length > uint64(len(data)-n) {
 		return nil, fmt.Errorf("%w: it is cut short", errDetail)
 	}
-	head, raw := text[n:n+int(length)], text[n+int(length):]
+	text, err := unpack(data[n : n+int(length)])
+	if err != nil {
+		return nil, err
+	}
 	var d Detail
-	if err := json.Unmarshal(head, &d); err != nil {
+	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDetail, err)
 	}
+	packed := data[n+int(length):]
 	for i := range d.Services {
 		s := &d.Services[i]
-		if s.Size < 0 || s.Size > len(raw) {
+		if s.Packed < 0 || s.Packed > len(packed) {
 			return nil, fmt.Errorf("%w: a document is cut short", errDetail)
 		}
-		s.Raw, raw = raw[:s.Size:s.Size], raw[s.Size:]
+		if s.Packed > 0 {
+			if s.Raw, err = unpack(packed[:s.Packed]); err != nil {
+				return nil, err
+			}
+		}
+		packed = packed[s.Packed:]
 		s.ContentType = s.DocumentType
 	}
 	return &d, nil

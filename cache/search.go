@@ -37,6 +37,7 @@ const (
 // longest is how many runes of a name can be found from within.
 const longest = 64
 
+// String returns the hit as a term of the search index has it.
 func (h Hit) String() string {
 	return strings.Join([]string{string(h.Kind), h.Cluster, h.Namespace, h.Name}, "\x00")
 }

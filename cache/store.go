@@ -37,6 +37,7 @@ var (
 // A PartialError says how much of what was known came back. It matches [ErrPartial].
 type PartialError struct{ Got, Known int }
 
+// Error says how many of how many came back.
 func (e *PartialError) Error() string {
 	return fmt.Sprintf("%v: %d of %d, the cache is left as it was", ErrPartial, e.Got, e.Known)
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/tocsin/tocsin/discovery"
 )
 
-var start = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+// epoch is when the tests begin.
+func epoch() time.Time { return time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC) }
 
 func writer(t *testing.T, s cache.Store) *cache.Writer {
 	t.Helper()
@@ -28,21 +29,21 @@ func writer(t *testing.T, s cache.Store) *cache.Writer {
 func tiers(t *testing.T, s cache.Store) {
 	ctx := t.Context()
 	w, r := writer(t, s), cache.NewReader(s, cache.ReaderOptions{})
-	_, err := r.View(ctx, start)
+	_, err := r.View(ctx, epoch())
 	require.ErrorIs(t, err, cache.ErrEmpty)
-	results := Results(20, 3, start, "one", discovery.OK)
-	results[4] = Health("env-0001", "service-01", start, "broken", discovery.Fail)
-	id, err := w.Write(ctx, start, results)
+	results := Results(20, 3, epoch(), "one", discovery.OK)
+	results[4] = Health("env-0001", "service-01", epoch(), "broken", discovery.Fail)
+	id, err := w.Write(ctx, epoch(), results)
 	require.NoError(t, err)
 
-	v, err := r.View(ctx, start)
+	v, err := r.View(ctx, epoch())
 	require.NoError(t, err)
 	assert.Equal(t, id, v.ID)
 	assert.Zero(t, v.Stale)
 	assert.Equal(t, cache.Summary{Clusters: 10, Environments: 20, Active: 20, Services: 60, OK: 59, Fail: 1, FailingActive: 1}, v.Summary)
 	key := cache.Key{Cluster: "cluster-1", Namespace: "env-0001"}
 	assert.Equal(t, []cache.FailingService{{
-		Key: key, Environment: "ENV-0001", Service: "service-01", State: discovery.Fail, Message: "broken", FirstSeen: start, FailCount: 1,
+		Key: key, Environment: "ENV-0001", Service: "service-01", State: discovery.Fail, Message: "broken", FirstSeen: epoch(), FailCount: 1,
 	}}, v.Failing())
 	require.Len(t, v.Environments(), 20)
 	assert.Equal(t, discovery.Fail, v.Environment(key).Worst())
@@ -57,34 +58,34 @@ func tiers(t *testing.T, s cache.Store) {
 	require.ErrorIs(t, err, cache.ErrUnknown)
 
 	// It goes on failing, gives no answer at all, and recovers.
-	results[4] = Health("env-0001", "service-01", start.Add(30*time.Second), "broken", discovery.Fail)
+	results[4] = Health("env-0001", "service-01", epoch().Add(30*time.Second), "broken", discovery.Fail)
 	detail := v.Environment(key).Detail
-	_, err = w.Write(ctx, start.Add(30*time.Second), results)
+	_, err = w.Write(ctx, epoch().Add(30*time.Second), results)
 	require.NoError(t, err)
-	v, err = r.View(ctx, start.Add(30*time.Second))
+	v, err = r.View(ctx, epoch().Add(30*time.Second))
 	require.NoError(t, err)
 	assert.Equal(t, 2, v.Failing()[0].FailCount)
-	assert.Equal(t, start, v.Failing()[0].FirstSeen)
+	assert.Equal(t, epoch(), v.Failing()[0].FirstSeen)
 	assert.Equal(t, detail, v.Environment(key).Detail, "nothing in it changed")
-	results[4] = discovery.NoAnswer(results[4].Target, start.Add(time.Minute), discovery.WhyRefused, "refused")
-	_, err = w.Write(ctx, start.Add(time.Minute), results)
+	results[4] = discovery.NoAnswer(results[4].Target, epoch().Add(time.Minute), discovery.WhyRefused, "refused")
+	_, err = w.Write(ctx, epoch().Add(time.Minute), results)
 	require.NoError(t, err)
-	v, err = r.View(ctx, start.Add(time.Minute))
+	v, err = r.View(ctx, epoch().Add(time.Minute))
 	require.NoError(t, err)
 	assert.Equal(t, 3, v.Failing()[0].FailCount)
 	d, err = v.Detail(ctx, key)
 	require.NoError(t, err)
 	assert.Contains(t, string(d.Service("service-01").Raw), "broken", "the last document stays")
 	assert.True(t, d.Service("service-01").Old)
-	results[4] = Health("env-0001", "service-01", start.Add(90*time.Second), "fine", discovery.OK)
-	_, err = w.Write(ctx, start.Add(90*time.Second), results)
+	results[4] = Health("env-0001", "service-01", epoch().Add(90*time.Second), "fine", discovery.OK)
+	_, err = w.Write(ctx, epoch().Add(90*time.Second), results)
 	require.NoError(t, err)
-	v, err = r.View(ctx, start.Add(90*time.Second))
+	v, err = r.View(ctx, epoch().Add(90*time.Second))
 	require.NoError(t, err)
 	assert.Empty(t, v.Failing())
-	v, err = r.View(ctx, start.Add(10*time.Minute))
+	v, err = r.View(ctx, epoch().Add(10*time.Minute))
 	require.NoError(t, err)
-	assert.Equal(t, cache.Stale{Since: start.Add(90 * time.Second), Reason: "there was no refresh since"}, v.Stale)
+	assert.Equal(t, cache.Stale{Since: epoch().Add(90 * time.Second), Reason: "there was no refresh since"}, v.Stale)
 }
 
 // Refreshes of one test, and how many read meanwhile.
@@ -100,7 +101,7 @@ func mixture(t *testing.T, s cache.Store) {
 	defer cancel()
 	write := func(n int) {
 		word := fmt.Sprintf("v%d", n)
-		_, err := w.Write(ctx, start.Add(time.Duration(n)*time.Second), Results(10+n%2, 2, start.Add(time.Duration(n)*time.Second), word, discovery.Fail))
+		_, err := w.Write(ctx, epoch().Add(time.Duration(n)*time.Second), Results(10+n%2, 2, epoch().Add(time.Duration(n)*time.Second), word, discovery.Fail))
 		require.NoError(t, err)
 	}
 	write(0)
@@ -116,7 +117,7 @@ func mixture(t *testing.T, s cache.Store) {
 		}
 		wg.Go(func() {
 			for last := ""; ctx.Err() == nil; {
-				v, err := reader.View(ctx, start)
+				v, err := reader.View(ctx, epoch())
 				if ctx.Err() != nil {
 					return
 				}
@@ -147,7 +148,7 @@ func mixture(t *testing.T, s cache.Store) {
 
 // same checks that all of a view is of one version.
 func same(ctx context.Context, t *testing.T, v *cache.View) bool {
-	n := int(v.At.Sub(start) / time.Second)
+	n := int(v.At.Sub(epoch()) / time.Second)
 	word := fmt.Sprintf("v%d", n)
 	environments := v.Environments()
 	ok := assert.Len(t, environments, 10+n%2) && assert.Len(t, v.Failing(), 2*len(environments)) &&
@@ -185,10 +186,10 @@ func same(ctx context.Context, t *testing.T, v *cache.View) bool {
 func threshold(t *testing.T, s cache.Store) {
 	ctx := t.Context()
 	w, r := writer(t, s), cache.NewReader(s, cache.ReaderOptions{})
-	all := Results(100, 2, start, "one", discovery.OK)
-	id, err := w.Write(ctx, start, all)
+	all := Results(100, 2, epoch(), "one", discovery.OK)
+	id, err := w.Write(ctx, epoch(), all)
 	require.NoError(t, err)
-	later := start.Add(30 * time.Second)
+	later := epoch().Add(30 * time.Second)
 	_, err = w.Write(ctx, later, Results(60, 2, later, "two", discovery.Fail))
 	require.ErrorIs(t, err, cache.ErrPartial)
 	require.ErrorContains(t, err, "120 of 200")
@@ -197,7 +198,7 @@ func threshold(t *testing.T, s cache.Store) {
 	require.NoError(t, err)
 	assert.Equal(t, id, v.ID)
 	assert.Equal(t, 200, v.Summary.OK)
-	assert.Equal(t, cache.Stale{Since: start, Reason: "upstream returned too few of the known services"}, v.Stale)
+	assert.Equal(t, cache.Stale{Since: epoch(), Reason: "upstream returned too few of the known services"}, v.Stale)
 	d, err := v.Detail(ctx, v.Environments()[70].Key)
 	require.NoError(t, err)
 	assert.Equal(t, "one", d.Services[0].Message)
@@ -224,10 +225,10 @@ func threshold(t *testing.T, s cache.Store) {
 func evicted(t *testing.T, s cache.Store) {
 	ctx := t.Context()
 	w, r := writer(t, s), cache.NewReader(s, cache.ReaderOptions{})
-	all := Results(10, 2, start, "one", discovery.OK)
-	_, err := w.Write(ctx, start, all)
+	all := Results(10, 2, epoch(), "one", discovery.OK)
+	_, err := w.Write(ctx, epoch(), all)
 	require.NoError(t, err)
-	v, err := r.View(ctx, start)
+	v, err := r.View(ctx, epoch())
 	require.NoError(t, err)
 	lost := v.Environments()[3]
 	c, err := s.Current(ctx)
@@ -239,15 +240,15 @@ func evicted(t *testing.T, s cache.Store) {
 	_, err = v.Detail(ctx, lost.Key)
 	require.ErrorIs(t, err, cache.ErrExpired)
 	require.Eventually(t, func() bool {
-		_, err := w.Write(context.WithoutCancel(ctx), start.Add(time.Minute), all)
+		_, err := w.Write(context.WithoutCancel(ctx), epoch().Add(time.Minute), all)
 		return err == nil
 	}, soon, tick)
-	v, err = r.View(ctx, start)
+	v, err = r.View(ctx, epoch())
 	require.NoError(t, err)
 	_, err = v.Detail(ctx, lost.Key)
 	require.NoError(t, err)
 	assert.NotEqual(t, lost.Detail, v.Environment(lost.Key).Detail)
-	assert.Equal(t, start, v.Environments()[4].Built, "the others were left alone")
+	assert.Equal(t, epoch(), v.Environments()[4].Built, "the others were left alone")
 }
 
 // Search finds by prefix first, then by what is within, in any case, and never twice; as many as asked for.
@@ -255,12 +256,12 @@ func searches(t *testing.T, s cache.Store) {
 	ctx := t.Context()
 	var all []discovery.Health
 	for i := range 300 {
-		all = append(all, Health(fmt.Sprintf("env-%04d", i), "Basket", start, "one", discovery.OK))
+		all = append(all, Health(fmt.Sprintf("env-%04d", i), "Basket", epoch(), "one", discovery.OK))
 	}
-	all = append(all, Health("Ünï-0", "a\x00b-basket", start, "one", discovery.OK), Health("eeee-0", "x", start, "one", discovery.OK))
-	_, err := writer(t, s).Write(ctx, start, all)
+	all = append(all, Health("Ünï-0", "a\x00b-basket", epoch(), "one", discovery.OK), Health("eeee-0", "x", epoch(), "one", discovery.OK))
+	_, err := writer(t, s).Write(ctx, epoch(), all)
 	require.NoError(t, err)
-	v, err := cache.NewReader(s, cache.ReaderOptions{}).View(ctx, start)
+	v, err := cache.NewReader(s, cache.ReaderOptions{}).View(ctx, epoch())
 	require.NoError(t, err)
 	find := func(query string, limit int) []string {
 		hits, err := v.Search(ctx, query, limit)

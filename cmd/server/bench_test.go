@@ -46,9 +46,13 @@ func benchServer(b *testing.B) http.Handler {
 	log := slog.New(slog.DiscardHandler)
 	s := &server{flags: &serveFlags{storagePath: dir, configFile: file, clusterAddr: "x"}, log: log, registry: prometheus.NewRegistry(), external: "http://localhost/"}
 	s.metrics = newConfigMetrics(s.registry)
-	db, generation, err := openStore(b.Context(), s.flags, c, log)
+	db, err := openDatabase(b.Context(), dir, "bench", c.Tocsin.Storage)
 	require.NoError(b, err)
-	s.db = db
+	generation, err := db.Acquire(b.Context())
+	require.NoError(b, err)
+	s.db, s.member = db, &member{}
+	_, s.lease = keepLease(b.Context(), db, generation, log)
+	b.Cleanup(s.lease.stop)
 	require.NoError(b, s.assembleParts(c, generation))
 	stopEngine := background(func(error) {}, s.engine.Run)
 	stopDeliverer := background(func(error) {}, s.deliverer.Run)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -49,7 +50,7 @@ func addCheck(app *kingpin.Application, commands map[string]func(context.Context
 			}
 			return errReported
 		}
-		for _, w := range c.Warnings {
+		for _, w := range slices.Concat(c.Warnings, c.Past(time.Now())) {
 			fmt.Fprintf(stdout, "warning: %s\n", w)
 		}
 		for _, q := range questions {

@@ -30,6 +30,7 @@ type client struct {
 	timeout time.Duration
 	output  string
 	stdout  io.Writer
+	header  http.Header // of the last answer
 }
 
 // addClientFlags gives a command the flags that find the server and choose the output.
@@ -102,6 +103,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 		return fmt.Errorf("ask server: %w", err)
 	}
 	defer resp.Body.Close()
+	c.header = resp.Header
 	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of it is shown
 		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))

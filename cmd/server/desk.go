@@ -19,6 +19,7 @@ type desk struct {
 	remotes    []remote // of all accounts
 	account    string
 	severities alarm.Severities
+	fresh      func() bool // every source was read since the start, and is not stale
 }
 
 // Beliefs returns how every alias stands, at whatever account, and whether all sources are fresh.
@@ -37,11 +38,7 @@ func (d *desk) Beliefs(ctx context.Context) (believed []notify.Belief, fresh boo
 			})
 		}
 	}
-	fresh = true
-	for _, s := range d.engine.Sources() {
-		fresh = fresh && !s.Stale
-	}
-	return believed, fresh, nil
+	return believed, d.fresh(), nil
 }
 
 // Apply hands the engine's steps to it.

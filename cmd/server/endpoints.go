@@ -3,14 +3,17 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 
+	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/apiv2"
 	"github.com/tocsin/tocsin/alarm/silence"
 	"github.com/tocsin/tocsin/alarm/source"
@@ -34,12 +37,12 @@ func (s *server) handler(listeners []net.Listener, w *watcher) (http.Handler, er
 		return nil, err
 	}
 	silences, err := silence.NewService(s.engine, silence.Options{
-		MaxSilences: max(s.flags.maxSilences, 0), MaxSizeBytes: max(s.flags.maxSilenceB, 0),
+		MaxSilences: max(s.flags.maxSilences, 0), MaxSizeBytes: max(s.flags.maxSilenceB, 0), Planner: s.planner,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.registry.MustRegister(silenceCollector{silences})
+	s.registry.MustRegister(silenceCollector{silences}, deadLetterCollector{s.engine, func() []string { return slices.Sorted(maps.Keys(s.current.Load().receivers)) }})
 	pushed := senders{engine: s.engine, sources: func() []config.Source { return s.current.Load().senders }}
 	push, err := source.NewPush(pushSource, pushed, source.PushOptions{
 		ResolveTimeout: func() time.Duration { return s.current.Load().config.ResolveTimeout() },
@@ -56,26 +59,46 @@ func (s *server) handler(listeners []net.Listener, w *watcher) (http.Handler, er
 	if err != nil {
 		return nil, fmt.Errorf("--web.external-url: %w", err)
 	}
+	windows := &maintenance{
+		Service: silences, alerts: s.engine.Matching, history: s.db, config: func() *config.Config { return s.current.Load().config },
+	}
 	page, err := web.New(s.engine, web.Options{
-		Prefix: prefix, ExternalURL: external, Version: version.Version, Problems: s.problems, Logger: s.log.With("component", "web"),
+		Maintenance: windows,
+		Receivers:   receivers{s.engine, s.deliverer},
+		Health:      s.health,
+		Teams:       &owners{config: func() *config.Config { return s.current.Load().config }},
+		Severities:  func() alarm.Severities { return s.current.Load().config.Severities() },
+		Servers:     s.rollWords,
+		Prefix:      prefix, ExternalURL: external, Version: version.Version, Problems: s.problems, Logger: s.log.With("component", "web"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return handlers{
-		prefix: prefix, v2: v2, own: s.ownAPI(), page: page,
-		metrics: s.registry, pprof: s.flags.pprof, ready: s.ready, reload: w.Reload,
+		prefix: prefix, v2: v2, own: s.ownAPI(windows), page: page,
+		metrics: prometheus.Gatherers{s.registry, s.keepers, s.health}, pprof: s.flags.pprof, ready: s.ready, readyWords: s.readyWords, reload: w.Reload,
 	}.mux(), nil
 }
 
 // ownAPI is what is there beside Alertmanager's API.
-func (s *server) ownAPI() map[string]http.Handler {
-	return map[string]http.Handler{
-		"GET explain":               serveExplain(s.engine),
+func (s *server) ownAPI(windows *maintenance) map[string]http.Handler {
+	own := map[string]http.Handler{
+		"GET explain":               serveExplain(s.engine, s.db),
+		"GET leader":                http.HandlerFunc(s.serveRoll),
 		"GET dead-letters":          serveDeadLetters(s.engine),
 		"POST dead-letters/retry":   orderDeadLetter(s.engine, false),
 		"POST dead-letters/discard": orderDeadLetter(s.engine, true),
+		"POST opsgenie/{receiver}":  serveRemoteHook(func() []remote { return s.current.Load().remotes }, s.keepers.hint),
 	}
+	maps.Copy(own, s.health.handlers())
+	maps.Copy(own, windowHandlers(windows, s.log.With("component", "windows")))
+	return own
+}
+
+// prefix is the route prefix, which was found to be valid.
+func (s *server) prefix() string {
+	p, _ := s.routePrefix()
+	return p
 }
 
 func (s *server) routePrefix() (string, error) {
@@ -130,7 +153,21 @@ func (s *server) ready() error {
 	if s.stopping.Load() {
 		return errors.New("stopping")
 	}
-	return s.engine.Trouble()
+	return s.trouble()
+}
+
+// trouble is why what is shown or asked for does not count at the moment.
+func (s *server) trouble() error {
+	if s.follower != nil {
+		return s.follower.trouble()
+	}
+	if err := s.engine.Trouble(); err != nil {
+		return err
+	}
+	if !s.lease.holds() {
+		return errors.New("the lease was not renewed in time: nothing is delivered until it is")
+	}
+	return nil
 }
 
 // problems are what the pages put in a banner.
@@ -139,8 +176,14 @@ func (s *server) problems() []string {
 	if text := s.problem.Load(); text != nil {
 		all = append(all, "The configuration on disk is bad, the old one stays in force: "+*text)
 	}
-	if err := s.engine.Trouble(); err != nil {
+	switch err := s.trouble(); {
+	case err != nil && s.follower != nil:
+		all = append(all, "This server follows another one, and cannot: "+err.Error())
+	case err != nil:
 		all = append(all, "Alerts are refused: "+err.Error())
 	}
-	return all
+	if s.follower != nil {
+		return all // it asks no source
+	}
+	return append(all, sourceProblems(s.current.Load().sources)...)
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -22,17 +21,19 @@ type explainer interface {
 
 // The answer of GET /api/v1/explain: one element for each alert that was asked for.
 type explanation struct {
-	Fingerprint string              `json:"fingerprint"`
-	At          time.Time           `json:"at,omitzero"` // the past instant that was asked for
-	Labels      model.LabelSet      `json:"labels,omitempty"`
-	State       string              `json:"state,omitempty"`
-	StartsAt    time.Time           `json:"startsAt,omitzero"`
-	Sources     []alarm.Report      `json:"sources"`
-	Withheld    []alarm.Suppression `json:"withheld"`
-	Causes      []explainedCause    `json:"causes,omitempty"`   // the alerts that Withheld names
-	Explains    map[string]int      `json:"explains,omitempty"` // how many alerts it explains, by name
-	Groups      []explainedGroup    `json:"groups"`
-	History     []explainedHistory  `json:"history"`
+	Fingerprint string                `json:"fingerprint"`
+	At          time.Time             `json:"at,omitzero"` // the past instant that was asked for
+	Labels      model.LabelSet        `json:"labels,omitempty"`
+	State       string                `json:"state,omitempty"`
+	StartsAt    time.Time             `json:"startsAt,omitzero"`
+	RaisedBy    string                `json:"raisedBy,omitempty"` // by which suppressor, if no source reports it
+	Occurrences *explainedOccurrences `json:"occurrences,omitempty"`
+	Sources     []alarm.Report        `json:"sources"`
+	Withheld    []alarm.Suppression   `json:"withheld"`
+	Causes      []explainedCause      `json:"causes,omitempty"`   // the alerts that Withheld names
+	Explains    map[string]int        `json:"explains,omitempty"` // how many alerts it explains, by name
+	Groups      []explainedGroup      `json:"groups"`
+	History     []explainedHistory    `json:"history"`
 }
 
 type explainedCause struct {
@@ -66,6 +67,23 @@ type explainedTold struct {
 	At          time.Time `json:"at"`
 	Firing      int       `json:"firing"`
 	Resolved    int       `json:"resolved"`
+
+	// What people did there: who works on it, and who closed it although it fires.
+	AcknowledgedAt time.Time `json:"acknowledgedAt,omitzero"`
+	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
+	ClosedAt       time.Time `json:"closedAt,omitzero"`
+	ClosedBy       string    `json:"closedBy,omitempty"`
+}
+
+// explainedOccurrences are counted since the alert was first seen.
+type explainedOccurrences struct {
+	FirstSeen     time.Time       `json:"firstSeen,omitzero"`
+	Fired         int             `json:"fired"`
+	FiringSeconds int64           `json:"firingSeconds"`
+	Reopens       int             `json:"reopens,omitempty"`
+	Flaps         int             `json:"flaps,omitempty"`
+	Transients    int             `json:"transients,omitempty"`
+	Flapping      *alarm.Flapping `json:"flapping,omitempty"`
 }
 
 type explainedOutgoing struct {
@@ -88,40 +106,35 @@ type explainedHistory struct {
 // maxExplained bounds one answer.
 const maxExplained = 20
 
-// serveExplain answers GET /api/v1/explain?filter=…&fingerprint=…&since=…: why was I (not) paged?
-func serveExplain(e explainer) http.Handler {
+// serveExplain answers GET /api/v1/explain?filter=…&fingerprint=…&since=…&at=…: why was I (not) paged?
+func serveExplain(e explainer, history historyOfAll) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fps, err := explained(r, e)
+		q, err := parseExplainQuery(r.FormValue)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		var at time.Time
-		if s := r.FormValue("at"); s != "" {
-			if at, err = parseInstant(s); err != nil {
-				http.Error(w, "at: "+err.Error(), http.StatusBadRequest)
-				return
-			}
+		found, err := q.find(r.Context(), e, history, time.Now())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
 		}
-		since := 24 * time.Hour
-		if s := r.FormValue("since"); s != "" {
-			d, err := model.ParseDuration(s)
-			if err != nil {
-				http.Error(w, fmt.Sprintf("since: %v", err), http.StatusBadRequest)
-				return
-			}
-			since = time.Duration(d)
-		}
-		answer := make([]explanation, 0, len(fps))
-		for _, fp := range fps {
-			x, err := explainAlert(r.Context(), e, fp, since, at)
+		answer := make([]explanation, 0, len(found.alerts))
+		for _, fp := range found.alerts {
+			x, err := explainAlert(r.Context(), e, fp, q.since, q.at)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			if x != nil {
+			if x != nil && !q.over(x) {
 				answer = append(answer, toExplanation(fp, x))
 			}
+			if len(answer) == maxExplained {
+				break
+			}
+		}
+		if !found.back.IsZero() {
+			w.Header().Set(searchedBack, found.back.UTC().Format(time.RFC3339))
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -137,25 +150,6 @@ func explainAlert(ctx context.Context, e explainer, fp model.Fingerprint, since 
 	return e.ExplainAt(ctx, fp, at.Add(-since), at)
 }
 
-// explained lists the alerts that a request asks for.
-func explained(r *http.Request, e explainer) ([]model.Fingerprint, error) {
-	if s := r.FormValue("fingerprint"); s != "" {
-		fp, err := model.ParseFingerprint(s)
-		if err != nil {
-			return nil, fmt.Errorf("fingerprint: %w", err)
-		}
-		return []model.Fingerprint{fp}, nil
-	}
-	ms, err := matcher.Parse(r.FormValue("filter"))
-	if err != nil {
-		return nil, fmt.Errorf("filter: %w", err)
-	}
-	if len(ms) == 0 {
-		return nil, fmt.Errorf("say which alert: filter=alertname=\"X\" or fingerprint=…")
-	}
-	return e.Find(r.Context(), ms, maxExplained)
-}
-
 func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	out := explanation{
 		Fingerprint: fp.String(), At: x.At, Explains: x.Explains, Sources: []alarm.Report{}, Withheld: []alarm.Suppression{},
@@ -163,6 +157,7 @@ func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	}
 	if a := x.Reading.Alert; a != nil {
 		out.Labels, out.State, out.StartsAt = a.Labels, a.State.String(), a.StartsAt
+		out.RaisedBy, out.Occurrences = a.RaisedBy, toOccurrences(a, x.At)
 		out.Sources = append(out.Sources, a.Reports...)
 	}
 	if v := x.Reading.Verdict; v != nil {
@@ -186,6 +181,19 @@ func toExplanation(fp model.Fingerprint, x *alarm.Explanation) explanation {
 	return out
 }
 
+// toOccurrences counts until an instant of the past, or now.
+func toOccurrences(a *alarm.Alert, at time.Time) *explainedOccurrences {
+	if at.IsZero() {
+		at = time.Now()
+	}
+	o := a.Occurrences()
+	firing := o.FiringAt(at, a.State == alarm.Firing && !a.ResolvedAt(at))
+	return &explainedOccurrences{
+		FirstSeen: o.FirstSeen, Fired: o.Fired, FiringSeconds: int64(firing.Seconds()),
+		Reopens: o.Reopens, Flaps: o.Flaps, Transients: o.Transients, Flapping: o.Flapping,
+	}
+}
+
 func suppressionsOf(v *alarm.Verdict) []alarm.Suppression {
 	if v == nil {
 		return nil
@@ -200,7 +208,10 @@ func toExplainedGroup(g alarm.GroupExplanation) explainedGroup {
 		Failed: g.Failed, Level: g.Level, Silent: g.Silent, FirstFlush: g.State.Anchor, Told: []explainedTold{}, Intentions: []explainedOutgoing{}, ToldOfThis: g.ToldAlert,
 	}
 	for _, t := range g.Told {
-		out.Told = append(out.Told, explainedTold{Integration: t.Key.Integration, At: t.At, Firing: len(t.Sets.Firing), Resolved: len(t.Sets.Resolved)})
+		out.Told = append(out.Told, explainedTold{
+			Integration: t.Key.Integration, At: t.At, Firing: len(t.Sets.Firing), Resolved: len(t.Sets.Resolved),
+			AcknowledgedAt: t.Acked.At, AcknowledgedBy: t.Acked.By, ClosedAt: t.ClosedThere, ClosedBy: t.ClosedBy,
+		})
 	}
 	for _, in := range g.Open {
 		out.Intentions = append(out.Intentions, explainedOutgoing{

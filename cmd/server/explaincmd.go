@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,13 +55,28 @@ func addExplain(app *kingpin.Application, commands map[string]func(context.Conte
 			return c.print(answer)
 		}
 		if len(answer) == 0 {
-			fmt.Fprintln(stdout, "no such alert is known: it never reached this server, or has been resolved for a while")
+			fmt.Fprintln(stdout, unknownWords(*at, *since, c.header.Get(searchedBack)))
 			return errReported
 		}
 		for _, x := range answer {
 			printExplanation(stdout, x)
 		}
 		return nil
+	}
+}
+
+// unknownWords says where an alert was looked for in vain. Back is how far history was searched, if it was
+// not searched as far as was asked.
+func unknownWords(at, since, back string) string {
+	switch {
+	case at != "" && back != "":
+		return fmt.Sprintf("no such alert fired between %s and %s; further back history was not searched: name the alert by its fingerprint", back, at)
+	case at != "":
+		return "no such alert fired at " + at + ", as far as history goes back"
+	case back != "":
+		return "no such alert is known now, nor has one fired since " + back + ": give a longer --since, or --at"
+	default:
+		return "no such alert is known now, nor has one fired in the last " + since + ": give a longer --since, or --at"
 	}
 }
 
@@ -75,6 +91,12 @@ func printExplanation(w io.Writer, x explanation) {
 	fmt.Fprintln(w)
 	for _, r := range x.Sources {
 		fmt.Fprintf(w, "  source    %s says %s since %s, last at %s\n", plain(r.Source), r.State, clock(r.StartsAt), clock(r.UpdatedAt))
+	}
+	if x.RaisedBy != "" {
+		fmt.Fprintf(w, "  source    none: it was raised by %s\n", plain(x.RaisedBy))
+	}
+	if o := x.Occurrences; o != nil && o.Fired > 0 {
+		fmt.Fprintf(w, "  counts    %s\n", countsInWords(o))
 	}
 	for _, s := range x.Withheld {
 		fmt.Fprintf(w, "  withheld  %s by %s", s.Reason, plain(s.By))
@@ -105,6 +127,24 @@ func printExplanation(w io.Writer, x explanation) {
 	}
 }
 
+// countsInWords says how often an alert fired, for how long, and what else is unusual.
+func countsInWords(o *explainedOccurrences) string {
+	var words []string
+	for _, c := range []struct {
+		count int
+		what  string
+	}{{o.Fired, "fired"}, {o.Reopens, "came back while kept up"}, {o.Flaps, "began to flap"}, {o.Transients, "too brief to tell"}} {
+		if c.count > 0 {
+			words = append(words, fmt.Sprintf("%s %d×", c.what, c.count))
+		}
+	}
+	words = append(words, fmt.Sprintf("firing %s in all", time.Duration(o.FiringSeconds)*time.Second))
+	if o.Flapping != nil {
+		words = append(words, "flapping since "+clock(o.Flapping.Since))
+	}
+	return strings.Join(words, ", ")
+}
+
 func alsoNote(note string) string {
 	if note == "" {
 		return ""
@@ -133,6 +173,12 @@ func printGroup(w io.Writer, g explainedGroup) {
 	}
 	for _, t := range g.Told {
 		fmt.Fprintf(w, "  told      %s at %s: %d firing, %d resolved\n", t.Integration, clock(t.At), t.Firing, t.Resolved)
+		if !t.AcknowledgedAt.IsZero() {
+			fmt.Fprintf(w, "  there     acknowledged by %s at %s\n", plain(cmp.Or(t.AcknowledgedBy, "somebody")), clock(t.AcknowledgedAt))
+		}
+		if !t.ClosedAt.IsZero() {
+			fmt.Fprintf(w, "  there     closed by %s at %s although it fires\n", plain(cmp.Or(t.ClosedBy, "somebody")), clock(t.ClosedAt))
+		}
 	}
 	for _, f := range g.Failed {
 		fmt.Fprintf(w, "  failed    %s at %s after %d attempts, and is tried again: %s\n", f.Integration, clock(f.At), f.Attempts, plain(f.Err))

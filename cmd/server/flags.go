@@ -25,6 +25,7 @@ type serveFlags struct {
 	maxSilenceB  int
 	logSilences  bool
 	externalURL  string
+	advertiseURL string
 	routePrefix  string
 	corsOrigin   string
 	concurrency  int
@@ -79,6 +80,7 @@ func addServeFlags(app *kingpin.Application, cmd *kingpin.CmdClause) *serveFlags
 	cmd.Flag("auto-gomemlimit.ratio", "The ratio of GOMEMLIMIT to the memory of the container or system, with the feature auto-gomemlimit.").Default("0.9").Float64Var(&f.memlimit)
 	cmd.Flag("enable-feature", "Comma-separated features to enable: "+strings.Join(features(), ", ")+".").StringVar(&f.featureFlags)
 
+	cmd.Flag("tocsin.advertise-url", "Where the servers that share a database reach this one: changes are passed on there while it leads. Defaults to http, the address of --web.listen-address or else the host's name, and the route prefix.").StringVar(&f.advertiseURL)
 	cmd.Flag("tocsin.allow-duplicates", "Start although --cluster.peer is given: every server then notifies for itself.").BoolVar(&f.duplicates)
 	addClusterFlags(cmd, f)
 	addIgnoredFlags(cmd)

@@ -22,6 +22,8 @@ type handlers struct {
 	pprof   bool
 	ready   func() error
 	reload  func(context.Context) error
+
+	readyWords func() string // what is answered if it is
 }
 
 // mux puts the endpoints below the route prefix.
@@ -59,7 +61,7 @@ func (h handlers) serveReady(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, "OK")
+	fmt.Fprintln(w, h.readyWords())
 }
 
 func (h handlers) serveReload(w http.ResponseWriter, r *http.Request) {

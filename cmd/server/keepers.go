@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -12,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/notify"
 	"github.com/tocsin/tocsin/notify/opsgenie"
 )
@@ -23,12 +22,13 @@ type keepers struct {
 	latest[*assembly]
 	server      *server
 	log         *slog.Logger
+	began       time.Time
 	registry    atomic.Pointer[prometheus.Registry]
 	reconcilers atomic.Pointer[[]*notify.Reconciler]
 }
 
 func newKeepers(s *server) *keepers {
-	return &keepers{latest: newLatest[*assembly](), server: s, log: s.log}
+	return &keepers{latest: newLatest[*assembly](), server: s, log: s.log, began: time.Now()}
 }
 
 // Run keeps until ctx ends.
@@ -56,6 +56,7 @@ func (k *keepers) keep(ctx context.Context, a *assembly) {
 	var wg sync.WaitGroup
 	var reconcilers []*notify.Reconciler
 	for _, account := range accountsOf(a.remotes) {
+		wg.Go(func() { k.askLimits(ctx, account) })
 		r, err := k.reconciler(a, account, registry)
 		if err != nil {
 			k.log.Error("what is open at a remote is not compared with what fires", "err", err)
@@ -64,8 +65,8 @@ func (k *keepers) keep(ctx context.Context, a *assembly) {
 		reconcilers = append(reconcilers, r)
 		wg.Go(func() { _ = r.Run(ctx) }) // it never fails
 	}
-	for _, h := range a.config.Tocsin.Heartbeats {
-		loop, err := k.heartbeat(a, h, registry)
+	for i, h := range a.config.Tocsin.Heartbeats {
+		loop, err := k.heartbeat(a, h, wordOf(a.config.Tocsin.Heartbeats, i), registry)
 		if err != nil {
 			k.log.Error("a heartbeat is not sent", "heartbeat", h.Name, "err", err)
 			continue
@@ -91,15 +92,19 @@ func accountsOf(remotes []remote) []remote {
 
 func (k *keepers) reconciler(a *assembly, r remote, registry prometheus.Registerer) (*notify.Reconciler, error) {
 	og := r.config
-	if og.Backend == "jsm" && og.CloudID == "" {
+	if og.Backend == config.BackendJSM && og.CloudID == "" {
 		return nil, opsgenie.ErrNoOperations
 	}
-	d := &desk{engine: k.server.engine, remotes: a.remotes, account: r.account, severities: a.config.Severities()}
+	d := &desk{
+		engine: k.server.engine, remotes: a.remotes, account: r.account, severities: a.config.Severities(),
+		fresh: func() bool { return k.heard(a) == nil },
+	}
 	return notify.NewReconciler(&recorded{r.client, k.server.engine.Submit}, d, notify.ReconcilerOptions{
 		Name: r.receiver,
 		Policy: notify.Policy{
 			Interval: og.ReconcileInterval, Reopen: og.Reopen.ByPriority, ReopenDefault: og.Reopen.Default,
 			GuardShare: float64(og.CloseAtMost) / 100,
+			Settle:     min(time.Minute, og.ReconcileInterval),
 			Remind:     -1, // the engine does, also where nothing can be read back
 		},
 		Logger: k.log.With("component", "reconcile"), Registerer: registry,
@@ -116,60 +121,15 @@ func (k *keepers) hint(alias string) {
 	}
 }
 
-// adopted is the name under which the database remembers that a receiver took over.
-const adopted = "adopt:"
-
-// adopt closes, once, the incidents that Alertmanager's own integration left open: at once, or when
-// ours are open in their place.
-func (k *keepers) adopt(ctx context.Context, a *assembly) {
-	for i := range a.remotes {
-		r := &a.remotes[i]
-		if r.config.Adopt == "" {
-			continue
-		}
-		if done, err := k.server.db.Imported(ctx, adopted+r.receiver); err != nil || done {
-			continue
-		}
-		for ctx.Err() == nil {
-			err := k.adoptOne(ctx, r)
-			if err == nil {
-				break
-			}
-			k.log.Warn("Alertmanager's incidents are not taken over yet", "receiver", r.receiver, "err", err)
-			select {
-			case <-time.After(time.Minute):
-			case <-ctx.Done():
-			}
-		}
+// askLimits has the service say how many requests it allows, unless the configuration does. A service that
+// does not say leaves them as they are.
+func (k *keepers) askLimits(ctx context.Context, r remote) {
+	if r.config.RequestsPerSecond > 0 || r.config.Backend != config.BackendOpsgenie {
+		return
 	}
-}
-
-var errNotOpenYet = errors.New("ours are not open in their place yet")
-
-func (k *keepers) adoptOne(ctx context.Context, r *remote) error {
-	if r.config.Adopt == "take" {
-		standings, err := k.server.engine.Standings(ctx, r.receiver, incidents)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(standings, func(s alarm.Standing) bool { return s.Wanted && !s.Open && !s.Dead }) {
-			return errNotOpenYet
-		}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := r.client.AskLimits(ctx); err != nil && ctx.Err() == nil {
+		k.log.Info("a service does not say how many requests it allows: requests_per_second can", "receiver", r.receiver, "err", err)
 	}
-	theirs, err := r.client.ListAlertmanager(ctx)
-	if err != nil {
-		return err
-	}
-	for _, in := range theirs {
-		const note = "Closed by tocsin, which took over from Alertmanager: what still fires has an incident of its own."
-		if err := k.server.engine.Submit(ctx, alarm.Input{Events: []alarm.Event{{Kind: "adopted", Name: in.Alias, Note: note}}}); err != nil {
-			return err
-		}
-		if err := r.client.Close(ctx, in, note); err != nil {
-			return err
-		}
-	}
-	k.log.Info("took over from Alertmanager", "receiver", r.receiver, "incidents", len(theirs))
-	_, err = k.server.db.Import(ctx, k.server.generation, adopted+r.receiver, &alarm.Plan{At: time.Now()})
-	return err
 }

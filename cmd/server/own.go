@@ -12,6 +12,7 @@ import (
 
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/source"
+	"github.com/tocsin/tocsin/notify"
 )
 
 // ownSource is the name of the source of tocsin's own alerts.
@@ -25,11 +26,14 @@ type own struct {
 	sources func() []alarm.SourceStatus
 	blind   func() map[string]error // the sources that answer and see nothing
 	problem func() string           // of the configuration on disk
+	letters func(context.Context) ([]alarm.DeadLetter, error)
+	depths  func() []notify.Depth
+	outage  func() (from, to time.Time) // of the store
 }
 
 // Alerts says what is wrong with tocsin itself. Until it is known how a source stands, what was told of
 // it before a restart holds.
-func (o own) Alerts(context.Context) (alarm.Snapshot, error) {
+func (o own) Alerts(ctx context.Context) (alarm.Snapshot, error) {
 	var s alarm.Snapshot
 	if !o.enabled() {
 		return s, nil
@@ -56,6 +60,12 @@ func (o own) Alerts(context.Context) (alarm.Snapshot, error) {
 			"description": model.LabelValue(downWords(src)),
 		}
 	}
+	failing, err := o.failing(ctx)
+	if err != nil {
+		return alarm.Snapshot{}, err
+	}
+	s.Alerts = append(s.Alerts, failing...)
+	s.Alerts = append(s.Alerts, o.storeFailed(time.Now())...)
 	if problem := o.problem(); problem != "" {
 		a := s.Firing(model.LabelSet{"alertname": "TocsinConfigInvalid", "severity": "warning"})
 		a.Annotations = model.LabelSet{"summary": "The configuration on disk is bad: the old one stays in force.", "description": model.LabelValue(problem)}

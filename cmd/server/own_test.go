@@ -1,14 +1,17 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/source"
+	"github.com/tocsin/tocsin/notify"
 )
 
 // A source is down if it is stale or sees nothing. While nobody knows yet how it stands, what was told
@@ -36,6 +39,9 @@ func TestOwnSaysWhichSourcesAreDown(t *testing.T) {
 				sources: func() []alarm.SourceStatus { return tc.sources },
 				blind:   func() map[string]error { return map[string]error{"gen2": tc.blind} },
 				problem: func() string { return "" },
+				letters: func(context.Context) ([]alarm.DeadLetter, error) { return nil, nil },
+				depths:  func() []notify.Depth { return nil },
+				outage:  func() (from, to time.Time) { return },
 			}
 			s, err := o.Alerts(t.Context())
 			require.NoError(t, err)

@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -87,7 +89,8 @@ func (p *parts) suppressors(now time.Time, s *alarm.Stored, tree *route.Tree) ([
 		}
 		all = append(all, hold)
 	}
-	if opts, ok := c.Flood(func(ls model.LabelSet) string { return owner(tree, ls) }); ok {
+	if opts, ok := c.Flood(func(ls model.LabelSet) string { return audience(tree, ls) }); ok {
+		opts.Owner = func(ls model.LabelSet) string { return owner(tree, ls) }
 		opts.Swallowed = p.swallowed
 		flood, err := dedupe.NewFlood(s, opts)
 		if err != nil {
@@ -98,10 +101,20 @@ func (p *parts) suppressors(now time.Time, s *alarm.Stored, tree *route.Tree) ([
 	return all, nil
 }
 
-// owner is whom an alert wakes: its first team, or else the first receiver that it is routed to.
-func owner(tree *route.Tree, ls model.LabelSet) string {
+// audience is everybody whom an alert reaches.
+func audience(tree *route.Tree, ls model.LabelSet) string {
+	receivers := slices.Compact(slices.Sorted(slices.Values(tree.Receivers(ls))))
+	all := strings.Join(receivers, ", ")
 	if teams := tree.Teams(ls); len(teams) > 0 {
+		all += " of " + strings.Join(teams, ", ")
+	}
+	return all
+}
+
+// owner is the team that owns an alert, or empty unless there is exactly one.
+func owner(tree *route.Tree, ls model.LabelSet) string {
+	if teams := tree.Teams(ls); len(teams) == 1 {
 		return teams[0]
 	}
-	return tree.Receivers(ls)[0]
+	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/notify"
@@ -28,6 +30,19 @@ type remote struct {
 
 // accounts holds the rate limits of each account, which outlive a reload.
 type accounts map[string]*opsgenie.Account
+
+// of returns the limits of an account, made anew if it is not known or another rate was configured. Without
+// accounts it returns nil.
+func (a accounts) of(account string, perSecond int) *opsgenie.Account {
+	if a == nil {
+		return nil
+	}
+	name := fmt.Sprintf("%s\x00%d", account, perSecond)
+	if a[name] == nil {
+		a[name] = opsgenie.NewAccount(opsgenie.AccountOptions{Alert: rate.Limit(perSecond), AlertBurst: 2 * perSecond})
+	}
+	return a[name]
+}
 
 // addRemotes adds the receivers of the section tocsin: that keep incidents.
 func addRemotes(c *config.Config, external *url.URL, o buildOptions, specs []alarm.ReceiverSpec, receivers notify.Receivers) ([]remote, error) {
@@ -67,9 +82,6 @@ func newRemote(c *config.Config, receiver string, og *config.Opsgenie, external 
 		key, token = cmp.Or(key, "not read"), cmp.Or(token, og.APITokenFile)
 	}
 	account := og.Backend + "\x00" + og.APIURL + "\x00" + key
-	if o.accounts[account] == nil && o.accounts != nil {
-		o.accounts[account] = opsgenie.NewAccount(opsgenie.AccountOptions{})
-	}
 	backend := opsgenie.Opsgenie
 	if og.Backend == config.BackendJSM {
 		backend = opsgenie.JiraServiceManagement
@@ -84,7 +96,7 @@ func newRemote(c *config.Config, receiver string, og *config.Opsgenie, external 
 			Responders: respondersOf(og.Responders), VisibleTo: respondersOf(og.VisibleTo),
 		},
 		Severities: c.Severities(), Priority: priorityOf(og.Priorities),
-		ExternalURL: external.String(), Account: o.accounts[account], Logger: o.log.With("component", "opsgenie", "receiver", receiver),
+		ExternalURL: external.String(), Account: o.accounts.of(account, og.RequestsPerSecond), Logger: o.log.With("component", "opsgenie", "receiver", receiver),
 	})
 	if err != nil {
 		return remote{}, err

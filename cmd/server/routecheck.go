@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/matcher"
 	"github.com/tocsin/tocsin/alarm/route"
 	"github.com/tocsin/tocsin/notify"
@@ -76,6 +77,11 @@ func printRoute(w io.Writer, a *assembly, q routeQuestion) error {
 		return err
 	}
 	fmt.Fprintf(w, "%s at %s\n", q.labels, q.at.Format(time.RFC3339))
+	for _, window := range c.Windows() {
+		if until, mutes := mutedBy(window, q); mutes {
+			fmt.Fprintf(w, "  muted by window %s%s\n", window.Name, untilWords(until))
+		}
+	}
 	for _, m := range tree.Match(q.labels) {
 		fmt.Fprintf(w, "  path       %s\n", strings.Join(m.Path, " / "))
 		if m.Team != "" {
@@ -93,6 +99,16 @@ func printRoute(w io.Writer, a *assembly, q routeQuestion) error {
 		fmt.Fprintln(w, "  unowned    neither a team nor a route but the root takes it")
 	}
 	return nil
+}
+
+// mutedBy says whether a window mutes the alert of a question, and when its occurrence ends. An alert that
+// begins in the window's grace is told.
+func mutedBy(window *alarm.Silence, q routeQuestion) (until time.Time, mutes bool) {
+	now, ok := window.Latest(q.at)
+	if !ok || !q.at.Before(now.End) || !window.Matchers.Matches(q.labels) {
+		return time.Time{}, false
+	}
+	return now.End.In(q.at.Location()), true
 }
 
 func groupedBy(m route.Match) string {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -18,14 +16,11 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/version"
-	"github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin/tocsin/alarm"
+	"github.com/tocsin/tocsin/alarm/failpoint"
 	"github.com/tocsin/tocsin/alarm/matcher"
 	"github.com/tocsin/tocsin/alarm/metrics"
 	"github.com/tocsin/tocsin/alarm/sqlstore"
@@ -58,8 +53,14 @@ type server struct {
 	sources  []namedSource // of those who embed the server
 	pullers  *pullers
 	keepers  *keepers
+	health   *healthKeeper
 	pulse    pulse
 	accounts accounts
+
+	member    *member
+	lease     *lease     // if this term leads
+	follower  *follower  // if it follows
+	mirroring sync.Mutex // held by whoever changes what a follower shows
 
 	db         *sqlstore.DB
 	engine     *alarm.Engine
@@ -94,25 +95,6 @@ func serve(ctx context.Context, f *serveFlags, o *options, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	s := &server{flags: f, log: log, sources: o.sources, registry: prometheus.NewRegistry()}
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.metrics = newConfigMetrics(s.registry)
-
-	db, generation, err := openStore(ctx, f, c, log)
-	if err != nil {
-		return err
-	}
-	s.db = db
-	defer func() {
-		if err := db.Close(); err != nil {
-			log.Error("close database", "err", err)
-		}
-	}()
-	ctx, stopKeeping := keepLease(ctx, db, generation, log)
-	defer stopKeeping()
-	if s.instance, err = db.InstanceID(ctx); err != nil {
-		return err
-	}
 	listeners, err := listen(f)
 	if err != nil {
 		return err
@@ -121,19 +103,33 @@ func serve(ctx context.Context, f *serveFlags, o *options, log *slog.Logger) err
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
-	s.external = external.String()
-	if err := s.assembleParts(c, generation); err != nil {
+	db, err := openDatabase(ctx, f.storagePath, ownName(f, listeners), c.Tocsin.Storage)
+	if err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			log.Error("close database", "err", err)
+		}
+	}()
+	m := &member{
+		flags: f, log: log, sources: o.sources, listeners: listeners, external: external.String(),
+		shared: c.Tocsin.Storage.Server() != "", db: db, front: newFront(log), drained: make(chan struct{}), config: c,
+	}
+	defer m.front.forward.CloseIdleConnections()
+	if m.instance, err = db.InstanceID(ctx); err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
 	if before == contentOf([]string{f.configFile, f.tocsinFile}) { // else it changed meanwhile: the watcher notices
-		s.content = contentOf(s.files())
+		m.content = contentOf(c.Files())
 	}
-	return s.run(ctx, listeners)
+	return m.run(ctx)
 }
 
 // assembleParts makes everything that needs the configuration, and starts nothing.
 func (s *server) assembleParts(c *config.Config, generation int64) error {
 	s.generation, s.accounts = generation, accounts{}
+	s.health = newHealthKeeper(s.flags.storagePath, s.log.With("component", "health"))
 	a, err := s.assemble(c)
 	if err != nil {
 		return err
@@ -150,17 +146,25 @@ func (s *server) assembleParts(c *config.Config, generation int64) error {
 		return err
 	}
 	observer.Watch(s.engine)
-	s.keepers = newKeepers(s)
+	s.keepers, s.health.silences = newKeepers(s), s.engine
 	s.pullers = newPullers(s.engine.Submit, s.log.With("component", "source"))
 	s.deliverer, err = notify.New(s.engine, a.receivers, notify.Options{
 		Logger: s.log.With("component", "notify"), Registerer: s.registry,
-		Workers: workers, Kinds: amreceiver.Kinds(), ReceiverNames: s.flags.enabled(featureReceiverNames),
+		Until: s.until, Workers: workers, Kinds: amreceiver.Kinds(), ReceiverNames: s.flags.enabled(featureReceiverNames),
 	})
 	if err != nil {
 		return err
 	}
 	offer.to = s.deliverer.Offer
 	return nil
+}
+
+// until is when the right to deliver ends unless it is renewed.
+func (s *server) until() time.Time {
+	if s.lease == nil {
+		return time.Unix(0, 0) // who follows delivers nothing
+	}
+	return s.lease.Until()
 }
 
 // workers is how many notifications of one integration are under way at once. It bounds what is
@@ -183,7 +187,7 @@ func (s *server) assemble(c *config.Config) (*assembly, error) {
 	}
 	return assemble(c, external, buildOptions{
 		previous: previous, accounts: s.accounts, instance: s.instance,
-		sources: append(slices.Clone(s.sources), s.own()), alertLimit: s.flags.alertLimit, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
+		sources: append(append(slices.Clone(s.sources), s.own()), s.health.source(c)...), alertLimit: s.flags.alertLimit, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
 	})
 }
 
@@ -200,6 +204,9 @@ func (s *server) own() namedSource {
 		},
 		sources: func() []alarm.SourceStatus { return s.engine.Sources() },
 		blind:   func() map[string]error { return blind(s.current.Load().sources) },
+		letters: func(ctx context.Context) ([]alarm.DeadLetter, error) { return s.engine.DeadLetters(ctx) },
+		depths:  func() []notify.Depth { return s.deliverer.Depths() },
+		outage:  s.pulse.outage,
 		problem: func() string {
 			if text := s.problem.Load(); text != nil {
 				return *text
@@ -207,48 +214,6 @@ func (s *server) own() namedSource {
 			return ""
 		},
 	}}
-}
-
-// run starts everything and stops it in the right order: first those who bring work, then the
-// deliverer, which still records what became of its attempts, and the engine last.
-func (s *server) run(ctx context.Context, listeners []net.Listener) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-
-	stopEngine := background(fail, s.engine.Run)
-	stopDeliverer := background(fail, s.deliverer.Run)
-	if err := s.configureWindows(ctx); err != nil {
-		return errors.Join(err, stopDeliverer(), stopEngine(), closeAll(listeners))
-	}
-	var work errgroup.Group
-	watch := newWatcher(s.reload, s.files, s.content, s.log)
-	work.Go(func() error { return watch.Run(ctx) })
-	work.Go(func() error { return s.reloadOnHangup(ctx, watch) })
-	work.Go(func() error {
-		return prune(ctx, s.db, func() time.Duration { return s.current.Load().config.Tocsin.Retention }, s.log)
-	})
-	s.pullers.want(s.current.Load().sources)
-	work.Go(func() error { return s.pullers.Run(ctx) })
-	s.keepers.want(s.current.Load())
-	work.Go(func() error { return s.keepers.Run(ctx) })
-	work.Go(func() error { return s.pulse.Run(ctx, s.engine.Pulse) })
-	work.Go(func() error {
-		err := s.serveHTTP(ctx, listeners, watch)
-		if err != nil {
-			fail(err)
-		}
-		return err
-	})
-
-	<-ctx.Done()
-	s.stopping.Store(true)
-	s.log.Info("stopping", "cause", context.Cause(ctx))
-	err := work.Wait()
-	err = errors.Join(err, stopDeliverer(), stopEngine())
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
-	return err
 }
 
 // background runs f in a goroutine of its own until the returned function is called, which waits
@@ -307,84 +272,45 @@ func (s *server) reload(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// The deliverer learns of new receivers before anything is to be told to them. If the engine
-	// then refuses, it has the old ones back.
-	old := s.current.Load()
-	if err := s.deliverer.Replace(a.receivers); err != nil {
-		return err
+	failpoint.Here("reload-read")
+	if s.follower != nil {
+		err = s.reloadMirror(a)
+	} else {
+		err = s.reloadEngine(ctx, a)
 	}
-	if err := s.engine.Reload(ctx, a.build, "configuration "+c.Hash); err != nil {
-		err = errors.Join(err, s.deliverer.Replace(old.receivers))
-		if errors.Is(err, alarm.ErrNotStored) || errors.Is(err, alarm.ErrStopped) || ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", errLater, err)
-		}
+	if err != nil {
 		return err
 	}
 	s.current.Store(a)
 	s.problem.Store(nil)
-	s.pullers.want(a.sources)
-	s.keepers.want(a)
-	if err := s.configureWindows(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errLater, err)
+	if s.follower == nil {
+		s.pullers.want(a.sources)
+		s.keepers.want(a)
+		s.health.configure(c)
+		if err := s.configureWindows(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errLater, err)
+		}
 	}
 	s.metrics.loaded(a, time.Now())
 	s.log.Info("configuration loaded", "file", s.flags.configFile, "hash", c.Hash)
 	return nil
 }
 
-// listen opens the listeners first, so that the port is known and nobody else has it.
-func listen(f *serveFlags) ([]net.Listener, error) {
-	if *f.web.WebSystemdSocket {
-		listeners, err := activation.Listeners()
-		if err == nil && len(listeners) == 0 {
-			err = errors.New("no socket was passed by systemd")
-		}
-		return listeners, err
+// reloadEngine has the engine and the deliverer work by another configuration.
+func (s *server) reloadEngine(ctx context.Context, a *assembly) error {
+	// The deliverer learns of new receivers before anything is to be told to them. If the engine
+	// then refuses, it has the old ones back.
+	old := s.current.Load()
+	if err := s.deliverer.Replace(a.receivers); err != nil {
+		return err
 	}
-	var listeners []net.Listener
-	for _, address := range *f.web.WebListenAddresses {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--web.listen-address: %w", err), closeAll(listeners))
-		}
-		listeners = append(listeners, l)
+	err := s.engine.Reload(ctx, a.build, "configuration "+a.config.Hash)
+	if err == nil {
+		return nil
 	}
-	return listeners, nil
-}
-
-func closeAll(listeners []net.Listener) error {
-	var err error
-	for _, l := range listeners {
-		err = errors.Join(err, l.Close())
+	err = errors.Join(err, s.deliverer.Replace(old.receivers))
+	if errors.Is(err, alarm.ErrNotStored) || errors.Is(err, alarm.ErrStopped) || ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", errLater, err)
 	}
 	return err
-}
-
-// drainTimeout is how long requests that are under way at the end may take.
-const drainTimeout = 10 * time.Second
-
-// serveHTTP answers requests until ctx ends.
-func (s *server) serveHTTP(ctx context.Context, listeners []net.Listener, w *watcher) error {
-	handler, err := s.handler(listeners, w)
-	if err != nil {
-		return errors.Join(err, closeAll(listeners))
-	}
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
-	ended := make(chan error, 1)
-	go func() { ended <- web.ServeMultiple(listeners, srv, s.flags.web, s.log) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := srv.Shutdown(drain); err != nil {
-		s.log.Warn("requests were still under way", "err", err)
-		_ = srv.Close() // they have had their time
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve HTTP: %w", err)
-	}
-	return nil
 }

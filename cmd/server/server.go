@@ -95,6 +95,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, opts ...O
 	addCheck(app, commands, stdout)
 	addSilence(app, commands, stdout)
 	addExplain(app, commands, stdout)
+	addWindow(app, commands, stdout)
+	addAgent(app, commands, stderr)
+	addWorker(app, commands, stderr)
+	addBackup(app, commands, stdout)
+	addExport(app, commands, stdout)
 
 	name, err := app.Parse(args)
 	switch {

@@ -58,6 +58,7 @@ func addSilenceAdd(parent *kingpin.CmdClause, commands map[string]func(context.C
 	start := cmd.Flag("start", "When it starts, as RFC 3339. Defaults to now.").String()
 	author := cmd.Flag("author", "Who says so.").Short('a').Default(userName()).String()
 	comment := cmd.Flag("comment", "Why.").Short('c').Required().String()
+	yes := cmd.Flag("yes", "Mute however many alerts that are, and however severe.").Short('y').Bool()
 	args := cmd.Arg("matcher", `A matcher such as severity=~"warning|info", or a comma list; a bare first word is an alert name.`).Required().Strings()
 	commands[cmd.FullCommand()] = func(ctx context.Context) error {
 		s := wireSilence{CreatedBy: *author, Comment: *comment, StartsAt: time.Now().UTC()}
@@ -84,6 +85,11 @@ func addSilenceAdd(parent *kingpin.CmdClause, commands map[string]func(context.C
 		}
 		if err := c.find(); err != nil {
 			return err
+		}
+		if !*yes {
+			if err := c.guarded(ctx, ms); err != nil {
+				return err
+			}
 		}
 		var answer struct {
 			SilenceID string `json:"silenceID"`

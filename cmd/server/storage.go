@@ -6,36 +6,64 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/sqlstore"
+	"github.com/tocsin/tocsin/alarm/sqlstore/mysql"
+	"github.com/tocsin/tocsin/alarm/sqlstore/postgres"
 	"github.com/tocsin/tocsin/alarm/sqlstore/sqlite"
 	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/notify/amreceiver"
 )
 
-// openStore opens the database, takes the lease, and at the first start takes in what Alertmanager
-// left in the same folder.
-func openStore(ctx context.Context, f *serveFlags, c *config.Config, log *slog.Logger) (*sqlstore.DB, int64, error) {
-	path := c.Tocsin.Storage.SQLite
-	if path == "" {
-		path = filepath.Join(f.storagePath, "tocsin.db")
+// openDatabase opens what tocsin.storage names.
+func openDatabase(ctx context.Context, storagePath, name string, storage config.Storage) (*sqlstore.DB, error) {
+	switch storage.Server() {
+	case "postgres":
+		return postgres.Open(ctx, storage.DSN.Reveal(), postgres.Options{Name: name})
+	case "mysql":
+		return mysql.Open(ctx, storage.DSN.Reveal(), mysql.Options{Name: name})
 	}
-	db, err := sqlite.Open(path, sqlite.Options{})
+	return sqlite.Open(sqlitePath(storagePath, storage), sqlite.Options{})
+}
+
+// openReadOnly opens SQLite's file beside a server that works on it.
+func openReadOnly(_ context.Context, storagePath, _ string, storage config.Storage) (*sqlstore.DB, error) {
+	return sqlite.Open(sqlitePath(storagePath, storage), sqlite.Options{ReadOnly: true})
+}
+
+func sqlitePath(storagePath string, storage config.Storage) string {
+	if storage.SQLite != "" {
+		return storage.SQLite
+	}
+	return filepath.Join(storagePath, "tocsin.db")
+}
+
+// ownName is what the lease says of this server to the others: where they reach it.
+func ownName(f *serveFlags, listeners []net.Listener) string {
+	if f.advertiseURL != "" {
+		return strings.TrimRight(f.advertiseURL, "/")
+	}
+	host, port, err := net.SplitHostPort(listeners[0].Addr().String())
 	if err != nil {
-		return nil, 0, err
+		return listeners[0].Addr().String() // a Unix socket, which nobody else reaches
 	}
-	generation, err := db.Acquire(ctx)
-	if err == nil {
-		err = importAlertmanager(ctx, db, generation, f, log)
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
 	}
-	if err != nil {
-		return nil, 0, errors.Join(err, db.Close())
+	path := f.routePrefix
+	if u, err := url.Parse(f.externalURL); path == "" && err == nil {
+		path = u.Path
 	}
-	return db, generation, nil
+	return "http://" + net.JoinHostPort(host, port) + prefix(path)
 }
 
 // importKey marks in the database that Alertmanager's files were taken in.

@@ -37,6 +37,13 @@ func newWatcher(reload func(context.Context) error, files func() []string, activ
 	return &watcher{reload: reload, files: files, log: log, active: active, seen: active}
 }
 
+// tried returns the content that was last tried.
+func (w *watcher) tried() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.active
+}
+
 // Run looks at the files until ctx ends.
 func (w *watcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)

@@ -33,6 +33,8 @@ type server struct {
 	flags   []string
 	client  *http.Client
 	*process
+
+	environment []string // beside this process's own
 }
 
 // newServer prepares a server; Start runs it.
@@ -77,7 +79,7 @@ func (s *server) arguments() []string {
 // Start runs the server and returns when it is ready.
 func (s *server) Start() {
 	s.t.Helper()
-	s.process = startProcess(s.t, s.program, s.arguments()...)
+	s.process = startProcessWith(s.t, s.environment, s.program, s.arguments()...)
 	eventually(s.t, s.findAddress)
 	eventually(s.t, func() error {
 		if s.Exited() {
@@ -135,7 +137,14 @@ type process struct {
 // shown if the test failed, and a panic or a data race fails the test.
 func startProcess(t *testing.T, program string, args ...string) *process {
 	t.Helper()
+	return startProcessWith(t, nil, program, args...)
+}
+
+// startProcessWith adds to the environment.
+func startProcessWith(t *testing.T, environment []string, program string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	require.NoError(t, p.cmd.Start())
 	go func() {

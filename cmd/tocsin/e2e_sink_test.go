@@ -40,6 +40,7 @@ type notification struct {
 type notifiedAlert struct {
 	Status      string         `json:"status"`
 	Labels      model.LabelSet `json:"labels"`
+	Annotations model.LabelSet `json:"annotations"`
 	Fingerprint string         `json:"fingerprint"`
 	EndsAt      time.Time      `json:"endsAt"`
 }

@@ -46,7 +46,8 @@ type File struct {
 }
 
 // Load reads and parses alertmanager.yml at path and, unless tocsinPath is empty, the file with the
-// section tocsin:. The files of storage.dsn_file and topology.files are read too.
+// section tocsin:. The files of storage.dsn_file, topology.files and health.target_files are
+// read too.
 func Load(path, tocsinPath string) (*Config, error) {
 	main, err := readFile(path)
 	if err != nil {
@@ -68,6 +69,9 @@ func Load(path, tocsinPath string) (*Config, error) {
 		return nil, err
 	}
 	if err := c.readTopology(); err != nil {
+		return nil, err
+	}
+	if err := c.readTargets(); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -117,12 +117,12 @@ func TestOwnFile(t *testing.T) {
 		assert.Equal(t, []string{"/etc/am/am.yml", "/etc/tocsin/own.yml"}, c.Files())
 	}
 	for text, want := range map[string]string{
-		"retenshun: 5m":                `own.yml:1: unknown key "retenshun": did you mean "retention"? known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
-		"tocsin: {x: 1}":               `own.yml:1: tocsin: unknown key "x": known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
+		"retenshun: 5m":                `own.yml:1: unknown key "retenshun": did you mean "retention"? known are dependencies, flap, flood, health, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
+		"tocsin: {x: 1}":               `own.yml:1: tocsin: unknown key "x": known are dependencies, flap, flood, health, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
 		"retention: 5m\n---\na: b":     `own.yml:3: a second document is never read: remove the line --- and join the two`,
-		"- a":                          `own.yml:1: a mapping is wanted, not a list: known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
+		"- a":                          `own.yml:1: a mapping is wanted, not a list: known are dependencies, flap, flood, health, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows`,
 		"receivers:\n- name: [y":       `own.yml:1: did not find expected ',' or ']'`,
-		"receivers: [{name: y}]\nx: z": "own.yml:1: receivers[0]: it adds nothing: add opsgenie: {...} or log: {}\nown.yml:1: receivers[0].name: no receiver \"y\": known are x\nown.yml:2: unknown key \"x\": known are dependencies, flap, flood, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows",
+		"receivers: [{name: y}]\nx: z": "own.yml:1: receivers[0]: it adds nothing: add opsgenie: {...} or log: {}\nown.yml:1: receivers[0].name: no receiver \"y\": known are x\nown.yml:2: unknown key \"x\": known are dependencies, flap, flood, health, heartbeats, receivers, replica_labels, retention, rollups, scope_labels, severities, severity_label, silence_guard, sources, startup_grace, storage, teams, topology, transients, windows",
 	} {
 		_, err := Parse(main, &File{"own.yml", []byte(text)})
 		assert.EqualError(t, err, want)

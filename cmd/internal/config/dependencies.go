@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tocsin/tocsin/alarm"
@@ -109,8 +110,9 @@ func (r *Requirement) decodeNode(d *decoder, n *yaml.Node, path string) {
 		var keys struct {
 			AtLeast int `yaml:"at_least"`
 		}
+		wrong := len(d.problems)
 		d.mapping(n, path, reflect.ValueOf(&keys).Elem())
-		if keys.AtLeast < 1 {
+		if keys.AtLeast < 1 && len(d.problems) == wrong {
 			d.refuse(n, path, "so few are no requirement", requireRemedy)
 		}
 		*r = Requirement{depgraph.AtLeast, keys.AtLeast}
@@ -171,7 +173,7 @@ func (v validator) dependencies(t *Tocsin) {
 			v.refuse(at("name"), join(path, "name"), fmt.Sprintf("%q is given twice", d.Name), "choose another name")
 		}
 		seen[d.Name] = true
-		if len(d.Cause) == 0 {
+		if matchesEverything(all(d.Cause)) {
 			v.refuse(at("cause"), join(path, "cause"), "every alert would be a cause", `write cause: ['alertname="NodeDown"']`)
 		}
 		if len(d.Impact) == 0 {
@@ -188,6 +190,7 @@ func (v validator) dependencies(t *Tocsin) {
 		if !slices.Contains([]string{"", "explain", "pass"}, d.CauseSilenced) {
 			v.refuse(at("cause_silenced"), join(path, "cause_silenced"), fmt.Sprintf("no way to %q", d.CauseSilenced), "write explain or pass")
 		}
+		v.lengths(d, at, path)
 		if len(v.problems) > wrong {
 			continue
 		}
@@ -196,6 +199,30 @@ func (v validator) dependencies(t *Tocsin) {
 			v.refuse(v.at("dependencies", i), path, err.Error(), "")
 		}
 	}
+}
+
+// lengths refuses times that would never come to an end, for Max ends them.
+func (v validator) lengths(d *Dependency, at func(string) *yaml.Node, path string) {
+	for _, l := range []struct {
+		key    string
+		length time.Duration
+	}{{"hold_back", d.HoldBack}, {"settle", d.Settle}} {
+		if d.Max > 0 && l.length > d.Max {
+			v.refuse(at(l.key), join(path, l.key), fmt.Sprintf("longer than max, which is %s", model.Duration(d.Max)), "write less, or a longer max")
+		}
+	}
+}
+
+// matchesEverything says that surely every alert matches. Every alert has a name.
+func matchesEverything(ms matcher.Matchers) bool {
+	return !slices.ContainsFunc(ms, func(m *matcher.Matcher) bool {
+		values := []string{"x", "Ω ☃", "-0.1:/"} // which nobody means, all three
+		if m.Name != model.AlertNameLabel {
+			values = append(values, "")
+		}
+		missed := slices.ContainsFunc(values, func(value string) bool { return !m.Matches(value) })
+		return missed || (m.Type == matcher.NotEqual || m.Type == matcher.NotRegexp) && m.Value != ""
+	})
 }
 
 // circles refuses dependencies and roll-ups that explain each other. It is called last: what is wrong

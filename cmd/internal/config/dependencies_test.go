@@ -99,6 +99,16 @@ func TestBadDependencies(t *testing.T) {
 		{`rollups: [{name: x, match: ['a="1"'], raise: {annotations: {summary: "{{ .Cuont }}"}}}]`, "annotation summary: template"},
 		{`rollups: [{name: x, match: ['a="1"'], by: [c], raise: {labels: {c: d}}}]`, `label "c" is counted by`},
 		{`rollups: [{name: x, match: ['a="1"'], raise: {labels: {alertname: o}}}, {name: y, match: ['a="2"'], raise: {labels: {alertname: o}}}]`, `it raises the same alerts as "x"`},
+		{`dependencies: [{name: x, cause: ['a="1"'], impact: ['b="1"'], on: [c], hold_back: 1h, max: 10m}]`, "dependencies[0].hold_back: longer than max, which is 10m: write less"},
+		{`dependencies: [{name: x, cause: ['a="1"'], impact: ['b="1"'], on: [c], settle: 1h, max: 10m}]`, "dependencies[0].settle: longer than max, which is 10m: write less"},
+		{`dependencies: [{name: x, cause: ['alertname=~".*"'], impact: ['b="1"'], on: [c]}]`, "dependencies[0].cause: every alert would be a cause: write"},
+		{`dependencies: [{name: x, cause: ['alertname!=""', 'a=~"(?s)(.*)"'], impact: ['b="1"'], on: [c]}]`, "dependencies[0].cause: every alert would be a cause: write"},
+		{`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 8}]`, "rollups[0].tolerate: all of the 8 are tolerated, and nobody is ever told: write at most 7"},
+		{`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 9}]`, "rollups[0].tolerate: all of the 8 are tolerated"},
+		{`rollups: [{name: x, match: ['a="1"'], of: 8, steps: [{above: 8}]}]`, "rollups[0].steps[0].above: there are never more than all of the 8: write at most 7"},
+		{`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 1, steps: [{above: 75%}, {above: 25%}]}]`, "rollups[0].steps[1].above: not above what comes before it"},
+		{`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 1, steps: [{above: 4}, {above: 50%}]}]`, "rollups[0].steps[1].above: not above what comes before it"},
+		{`rollups: [{name: x, match: ['a="1"'], tolerate: 3, steps: [{above: 3}]}]`, "rollups[0].steps[0].above: not above what comes before it"},
 		{`severities: [critical]`, "severities: a mapping is wanted, not a list"},
 		{`severities: {critical: {pages: true}}`, `unknown key "pages": did you mean "page"`},
 		{`severities: {critical: {priority: high}}`, `"high" is no priority: write P1 to P5`},
@@ -110,6 +120,41 @@ func TestBadDependencies(t *testing.T) {
 			assert.Contains(t, err.Error(), tc.want, tc.section)
 			assert.Contains(t, err.Error(), "am.yml:", tc.section)
 		}
+	}
+}
+
+// Nothing is said of a key that could not be read but that.
+func TestNoConsequences(t *testing.T) {
+	for _, tc := range []struct{ section, want string }{
+		{
+			`dependencies: [{name: x, cause: 'a="1"', impact: 'b="1"', on: c}]`,
+			"am.yml:7: tocsin.dependencies[0].cause: a list is wanted, not a single value: write - before each entry\n" +
+				"am.yml:7: tocsin.dependencies[0].impact: a list is wanted, not a single value: write - before each entry\n" +
+				"am.yml:7: tocsin.dependencies[0].on: a list is wanted, not a single value: write - before each entry",
+		},
+		{
+			`dependencies: [{name: x, cause: ['a="1"'], impact: ['b="1"'], on: [c], require: {at_least: two}}]`,
+			`am.yml:7: tocsin.dependencies[0].require.at_least: "two" is no number: write one such as 50`,
+		},
+		{`rollups: [{name: x, match: 'a="1"'}]`, "am.yml:7: tocsin.rollups[0].match: a list is wanted, not a single value: write - before each entry"},
+	} {
+		_, err := Parse(File{Name: "am.yml", Text: []byte(withTocsin + "  " + tc.section + "\n")}, nil)
+		assert.EqualError(t, err, tc.want)
+	}
+}
+
+// What may be meant is not refused.
+func TestGoodTolerances(t *testing.T) {
+	for _, section := range []string{
+		`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 7}]`,
+		`rollups: [{name: x, match: ['a="1"'], of: 8, tolerate: 1, steps: [{above: 25%}, {above: 4}, {above: 75%}]}]`,
+		`rollups: [{name: x, match: ['a="1"'], of: {label: n}, tolerate: 3, steps: [{above: 25%}]}]`,
+		`rollups: [{name: x, match: ['a="1"'], tolerate: 3, steps: [{above: 9}]}]`,
+		`dependencies: [{name: x, cause: ['alertname!="A"'], impact: ['alertname="A"'], on: [c], hold_back: 1m, settle: 1m, max: 1m}]`,
+		`dependencies: [{name: x, cause: ['a!=""'], impact: ['a=""'], on: [c], hold_back: 1m}]`,
+	} {
+		_, err := Parse(File{Name: "am.yml", Text: []byte(withTocsin + "  " + section + "\n")}, nil)
+		assert.NoError(t, err, section)
 	}
 }
 
@@ -174,7 +219,10 @@ func TestTopologyFiles(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(b))
 	_, err = Load(main, "")
-	assert.ErrorContains(t, err, "read topology: open "+b)
+	assert.ErrorContains(t, err, main+":7: tocsin.topology.files[1]: open "+b+": no such file or directory: name a file that can be read")
+	var problems Problems
+	require.ErrorAs(t, err, &problems)
+	assert.Len(t, problems, 1)
 }
 
 // No text makes the topology panic, or be refused without a line of its own.

@@ -54,7 +54,7 @@ func namedFiles(v reflect.Value) []string {
 				}
 				continue
 			}
-			if list, ok := v.Field(i).Interface().([]string); ok && name == "files" {
+			if list, ok := v.Field(i).Interface().([]string); ok && (name == "files" || name == "target_files") {
 				files = append(files, list...)
 				continue
 			}

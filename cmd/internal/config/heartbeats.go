@@ -28,6 +28,13 @@ type Heartbeat struct {
 	// Expires is how long the service waits for one, in whole minutes. Defaults to three intervals.
 	Expires time.Duration `yaml:"expires"`
 
+	// MaxCycleAge is how old the last cycle that was stored may be. Defaults to 3 minutes.
+	MaxCycleAge time.Duration `yaml:"max_cycle_age"`
+
+	// MaxStandstill is how long notifications may wait while no attempt at any ends, be it well or badly.
+	// Defaults to 10 minutes.
+	MaxStandstill time.Duration `yaml:"max_standstill"`
+
 	// Create makes the heartbeat at the service if it is not there.
 	Create bool `yaml:"create"`
 
@@ -69,6 +76,12 @@ func (v validator) heartbeats(hs []Heartbeat, receivers []Receiver, sources []So
 		h.URLFile = absolute(v.doc.name, h.URLFile)
 		if h.Interval < time.Second {
 			v.refuse(at("interval"), join(path, "interval"), "more often than once a second", "leave it out for 1m")
+		}
+		if h.MaxCycleAge != 0 && h.MaxCycleAge < 30*time.Second {
+			v.refuse(at("max_cycle_age"), join(path, "max_cycle_age"), "a cycle is asked for each 15s", "write 30s or more, or leave it out for 3m")
+		}
+		if h.MaxStandstill < 0 {
+			v.refuse(at("max_standstill"), join(path, "max_standstill"), "less than none", "leave it out for 10m")
 		}
 		if h.Source != "" && !slices.ContainsFunc(sources, func(s Source) bool { return s.Name == h.Source }) {
 			v.refuse(at("source"), join(path, "source"), fmt.Sprintf("no source %q below tocsin.sources", h.Source), "name one of them")

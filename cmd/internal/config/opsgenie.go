@@ -77,6 +77,10 @@ type Opsgenie struct {
 	// Priorities take the place of the severity's priority; the first that matches counts.
 	Priorities []PriorityRule `yaml:"priorities"`
 
+	// RequestsPerSecond bounds the requests about incidents, over all receivers of the account. Zero asks
+	// Opsgenie what it allows, and is 10 where it does not say, as with JSM.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+
 	// ReconcileInterval is how often what is open there is compared with what fires. Defaults to 5
 	// minutes.
 	ReconcileInterval time.Duration `yaml:"reconcile_interval"`
@@ -200,6 +204,9 @@ func (v validator) opsgenie(i int, o *Opsgenie) {
 	}
 	if o.ReconcileInterval < time.Second {
 		v.refuse(at("reconcile_interval"), join(path, "reconcile_interval"), "too short", "leave it out for 5m")
+	}
+	if o.RequestsPerSecond < 0 {
+		v.refuse(at("requests_per_second"), join(path, "requests_per_second"), "less than none", "leave it out for what the service allows")
 	}
 	if o.CloseAtMost < 1 || o.CloseAtMost > 100 {
 		v.refuse(at("close_at_most"), join(path, "close_at_most"), "no share in percent", "write 1 to 100")

@@ -82,3 +82,28 @@ tocsin:
 		assert.ErrorContains(t, err, want)
 	}
 }
+
+func TestOpsgenieLimits(t *testing.T) {
+	c, err := Parse(File{"am.yml", []byte(paging + `
+tocsin:
+  receivers:
+  - {name: ops, opsgenie: {api_key: k, requests_per_second: 50}}
+  heartbeats:
+  - {opsgenie: ops, max_cycle_age: 2m, max_standstill: 5m}
+`)}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 50, c.Tocsin.Receivers[0].Opsgenie.RequestsPerSecond)
+	assert.Equal(t, 2*time.Minute, c.Tocsin.Heartbeats[0].MaxCycleAge)
+	assert.Equal(t, 5*time.Minute, c.Tocsin.Heartbeats[0].MaxStandstill)
+
+	_, err = Parse(File{"am.yml", []byte(paging + `
+tocsin:
+  receivers:
+  - {name: ops, opsgenie: {api_key: k, requests_per_second: -1}}
+  heartbeats:
+  - {opsgenie: ops, max_cycle_age: 10s, max_standstill: -5m}
+`)}, nil)
+	assert.ErrorContains(t, err, "requests_per_second: less than none")
+	assert.ErrorContains(t, err, "max_cycle_age: a cycle is asked for each 15s")
+	assert.ErrorContains(t, err, "max_standstill")
+}

@@ -164,6 +164,7 @@ func (v validator) rollups(t *Tocsin) {
 		if len(r.Of.Topology) > 0 && len(t.Topology.Files) == 0 {
 			v.refuse(at("of"), join(path, "of"), "there is no topology", "write topology: {files: [topology.yml]}")
 		}
+		v.tolerances(i, r, path)
 		if len(v.problems) > wrong {
 			continue
 		}
@@ -182,4 +183,43 @@ func (v validator) rollups(t *Tocsin) {
 	if _, err := depgraph.NewRollups(rollups, depgraph.RollupOptions{Topology: alarm.Entities{}}); err != nil {
 		v.refuse(v.at("rollups"), join(v.root, "rollups"), err.Error(), "let one of them raise other labels")
 	}
+}
+
+// tolerances refuses what would never be raised: all of the pool is tolerated, or a step comes after one
+// from a greater share on.
+func (v validator) tolerances(i int, r *Rollup, path string) {
+	if r.tolerated(r.Tolerate) >= float64(r.Of.Number) && r.Of.Number > 0 {
+		v.refuse(v.at("rollups", i, "tolerate"), join(path, "tolerate"), fmt.Sprintf("all of the %d are tolerated, and nobody is ever told", r.Of.Number),
+			fmt.Sprintf("write at most %d", r.Of.Number-1))
+	}
+	before := r.Tolerate
+	for n := range r.Steps {
+		above := r.Steps[n].Above
+		node, at := v.at("rollups", i, "steps", n, "above"), join(path, "steps"+index(n)+".above")
+		switch {
+		case isNull(v.at("rollups", i, "steps", n)): // refused already
+			continue
+		case r.tolerated(above) >= float64(r.Of.Number) && r.Of.Number > 0:
+			v.refuse(node, at, fmt.Sprintf("there are never more than all of the %d", r.Of.Number), fmt.Sprintf("write at most %d", r.Of.Number-1))
+		case r.comparable(before, above) && r.tolerated(above) <= r.tolerated(before):
+			v.refuse(node, at, "not above what comes before it, of which nobody would ever be told", "let each step be above the one before, and the first above tolerate")
+		}
+		before = above
+	}
+}
+
+// tolerated is a tolerance as a number, if the size of the pool is one; else as it is written.
+func (r *Rollup) tolerated(t Tolerance) float64 {
+	switch {
+	case t.Percent > 0 && r.Of.Number > 0:
+		return t.Percent / 100 * float64(r.Of.Number)
+	case t.Percent > 0:
+		return t.Percent
+	}
+	return float64(t.Count)
+}
+
+// comparable says whether one of two tolerances is surely the greater one: none is the least.
+func (r *Rollup) comparable(a, b Tolerance) bool {
+	return r.Of.Number > 0 || (a.Percent > 0) == (b.Percent > 0) || a == Tolerance{} || b == Tolerance{}
 }

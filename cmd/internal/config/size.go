@@ -9,8 +9,11 @@ import (
 type Size int64
 
 // parseSize reads a size such as 512KB, 64MB or 1GB, each step of which is 1,024 as in Prometheus's
-// body_size_limit.
+// body_size_limit. KiB, MiB and GiB mean the same.
 func parseSize(s string) (any, bool) {
+	if plain, binary := strings.CutSuffix(s, "iB"); binary {
+		s = plain + "B"
+	}
 	for shift, unit := range []string{"KB", "MB", "GB"} {
 		digits, found := strings.CutSuffix(s, unit)
 		if !found {

@@ -74,6 +74,9 @@ type Tocsin struct {
 
 	// Heartbeats are sent as long as all is well.
 	Heartbeats []Heartbeat `yaml:"heartbeats"`
+
+	// Health has health endpoints found, asked and shown. Nil: none.
+	Health *Health `yaml:"health"`
 }
 
 // Storage says where state and history are kept. The zero value means SQLite in --storage.path.
@@ -144,7 +147,7 @@ func parseTocsin(doc *document, section *yaml.Node, root string, receivers []str
 	t.setDefaults()
 	d := &decoder{doc: doc}
 	d.decode(section, root, reflect.ValueOf(&t).Elem())
-	v := validator{decoder: d, section: section, root: root}
+	v := validator{decoder: d, section: section, root: root, misread: slices.Clone(d.problems)}
 	v.storage(&t.Storage)
 	v.replicaLabels(t.ReplicaLabels)
 	if t.Retention <= 0 {
@@ -160,6 +163,7 @@ func parseTocsin(doc *document, section *yaml.Node, root string, receivers []str
 	v.rollups(&t)
 	v.circles(&t)
 	v.transients(&t)
+	v.health(&t)
 	return t, d.problems
 }
 
@@ -168,6 +172,18 @@ type validator struct {
 	*decoder
 	section *yaml.Node
 	root    string
+	misread Problems // what could not be decoded
+}
+
+// refuse adds a problem, unless what it is about, or something below it, could not be decoded: then it
+// would only be a consequence of that.
+func (v validator) refuse(n *yaml.Node, path, what, remedy string) {
+	for _, p := range v.misread {
+		if rest, below := strings.CutPrefix(p.Path, path); below && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return
+		}
+	}
+	v.decoder.refuse(n, path, what, remedy)
 }
 
 // at finds the node that a path of keys and list positions leads to, or the nearest above it.

@@ -16,6 +16,8 @@ import (
 type Topology struct {
 	// Files hold entities, each file a mapping with the key entities. They are watched.
 	Files []string `yaml:"files"`
+
+	places Problems // where each of them is named
 }
 
 // A topologyFile is the content of one of the files.
@@ -50,6 +52,7 @@ func (v validator) topology(t *Topology) {
 		}
 	}
 	for i := range t.Files {
+		t.places = append(t.places, v.doc.problem(v.at("topology", "files", i), join(v.root, "topology.files"+index(i)), "", ""))
 		t.Files[i] = absolute(v.doc.name, t.Files[i])
 	}
 }
@@ -57,12 +60,18 @@ func (v validator) topology(t *Topology) {
 // readTopology reads the files that the topology is in.
 func (c *Config) readTopology() error {
 	var files []File
-	for _, path := range c.Tocsin.Topology.Files {
+	var unread Problems
+	for i, path := range c.Tocsin.Topology.Files {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("read topology: %w", err)
+			p := c.Tocsin.Topology.places[i]
+			p.What, p.Remedy = err.Error(), "name a file that can be read: a path is relative to the file that it stands in"
+			unread = append(unread, p)
 		}
 		files = append(files, File{Name: path, Text: text})
+	}
+	if err := unread.err(); err != nil {
+		return err
 	}
 	entities, problems := parseTopology(files)
 	if err := problems.err(); err != nil {

@@ -1,14 +1,10 @@
 package config
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/alarm/matcher"
@@ -53,6 +49,8 @@ type Window struct {
 
 	// Comment is for people.
 	Comment string `yaml:"comment"`
+
+	place Problem // where it stands
 }
 
 // A SilenceGuard says which silences and windows must be confirmed before they mute.
@@ -60,7 +58,8 @@ type SilenceGuard struct {
 	// Alerts is how many alerts that fire now one may mute unasked. Zero is any number. Defaults to 50.
 	Alerts int `yaml:"alerts"`
 
-	// Severity is the severity of which it may mute none unasked. Empty is none. Defaults to critical.
+	// Severity is the severity of which it may mute none unasked. Empty is none. Defaults to critical, or
+	// if severities are given without one of that name, to the worst.
 	Severity string `yaml:"severity"`
 }
 
@@ -133,36 +132,5 @@ func (w *Window) asked() silence.Window {
 		Scope:    alarm.Scope{Cluster: w.Cluster, Instance: w.Instance, Environment: w.Environment, Team: w.Team},
 		Matchers: slices.Concat(w.Matchers...), Start: w.Start, End: w.End, Duration: w.Duration, Rule: w.RRule, Zone: w.Zone,
 		Grace: w.Grace, CloseOpen: w.CloseOpen, Comment: w.Comment, CreatedBy: "configuration",
-	}
-}
-
-// windows checks what is planned. Teams were decoded before.
-func (v validator) windows(t *Tocsin) {
-	seen := map[string]bool{}
-	planner := t.planner()
-	for i := range t.Windows {
-		w := &t.Windows[i]
-		path := join(v.root, "windows"+index(i))
-		if isNull(v.at("windows", i)) {
-			continue // refused already
-		}
-		at := func(key string) *yaml.Node { return v.at("windows", i, key) }
-		if w.Name != "" && seen[w.Name] {
-			v.refuse(at("name"), join(path, "name"), fmt.Sprintf("%q is given twice", w.Name), "choose another name")
-		}
-		seen[w.Name] = true
-		if w.Start == "" {
-			v.refuse(at("start"), join(path, "start"), "nothing says when it begins", "write one such as 2027-01-31T22:00")
-			w.Start = "2000-01-01T00:00" // so that the rest is looked at
-		}
-		var refused *silence.RefusedError
-		if _, err := planner.Plan(time.Time{}, w.asked()); errors.As(err, &refused) {
-			for _, p := range refused.Problems {
-				v.refuse(at(p.Field), join(path, p.Field), p.What, p.Remedy)
-			}
-		}
-	}
-	if t.SilenceGuard.Alerts < 0 {
-		v.refuse(v.at("silence_guard", "alerts"), join(v.root, "silence_guard.alerts"), "less than zero", "write 0 for any number")
 	}
 }

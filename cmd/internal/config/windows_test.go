@@ -66,6 +66,9 @@ func TestBadWindows(t *testing.T) {
 		{`{name: w, team: nobody, start: 2026-05-01T08:00, duration: 1h}`, `tocsin.windows[0].team: no team "nobody"`},
 		{`{name: w, matchers: ['a=~".*"'], start: 2026-05-01T08:00, duration: 1h}`, "must not match the empty string"},
 		{`{name: w, matchers: [a], start: 2026-05-01T08:00, duration: 1h}`, `"a" is no matcher`},
+		{`{name: w, cluster: a, start: 2026-05-01T08:00, duration: 30h, rrule: FREQ=DAILY}`, "am.yml:6: tocsin.windows[0].duration: it never ends: each occurrence lasts 1d6h, until the next one begins or longer: write less"},
+		{`{name: w, cluster: a, start: 2026-10-20T08:00, duration: 1d, rrule: FREQ=DAILY, zone: Europe/London}`, "tocsin.windows[0].duration: it never ends"},
+		{`{name: w, cluster: a, start: 2026-10-20T08:00, duration: 7d, rrule: FREQ=WEEKLY;COUNT=3}`, "tocsin.windows[0].duration: it never ends"},
 		{`{name: w, cluster: a, start: 2026-05-01T08:00, duration: 1h, lease: 5m}`, `unknown key "lease"`},
 	} {
 		_, err := Parse(File{Name: "am.yml", Text: []byte(withWindows + "  - " + tc.window + "\n")}, nil)
@@ -82,4 +85,44 @@ func TestBadWindows(t *testing.T) {
 	for _, want := range []string{"windows[0].matchers", "windows[0].zone", "windows[1].name: \"w\" is given twice", "windows[1].rrule: COUNT is 0", `silence_guard.alerts: "many" is no number`} {
 		assert.Contains(t, err.Error(), want, "all at once")
 	}
+}
+
+func TestLongWindowsThatEnd(t *testing.T) {
+	for _, window := range []string{
+		`{name: w, cluster: a, start: 2026-10-20T08:00, duration: 23h, rrule: FREQ=DAILY, zone: Europe/London}`,
+		`{name: w, cluster: a, start: 2026-10-20T08:00, duration: 1d, rrule: "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"}`,
+		`{name: w, cluster: a, start: 2026-10-20T08:00, duration: 30d, rrule: "FREQ=DAILY;COUNT=1"}`,
+	} {
+		_, err := Parse(File{Name: "am.yml", Text: []byte(withWindows + "  - " + window + "\n")}, nil)
+		assert.NoError(t, err, window)
+	}
+}
+
+func TestPastWindows(t *testing.T) {
+	c, err := Parse(File{Name: "am.yml", Text: []byte(withWindows + `
+  - {name: w, cluster: a, start: 2026-05-01T08:00, duration: 1h}
+  - {name: v, cluster: a, start: 2026-05-01T08:00, duration: 1h, rrule: FREQ=DAILY}
+`)}, nil)
+	require.NoError(t, err)
+	over := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
+	assert.Empty(t, c.Past(over))
+	assert.Equal(t, "am.yml:7: tocsin.windows[0]: it was over at 2026-05-01T09:00:00Z, and mutes nothing: remove it, or correct start", c.Past(over.Add(1)).Error())
+}
+
+func TestGuardedSeverity(t *testing.T) {
+	for _, tc := range []struct{ section, want string }{
+		{"severities: {page: {}, note: {}}", "page"},
+		{"severities: {page: {}, critical: {}}", "critical"},
+		{"severities: {page: {}, note: {}}\n  silence_guard: {severity: note}", "note"},
+		{"severities: {page: {}, note: {}}\n  silence_guard: {severity: }", "page"},
+		{`silence_guard: {severity: ""}`, ""},
+		{"silence_guard: {severity: blocker}", "blocker"},
+	} {
+		c, err := Parse(File{Name: "am.yml", Text: []byte(withTocsin + "  " + tc.section + "\n")}, nil)
+		if assert.NoError(t, err, tc.section) {
+			assert.Equal(t, tc.want, c.Tocsin.SilenceGuard.Severity, tc.section)
+		}
+	}
+	_, err := Parse(File{Name: "am.yml", Text: []byte(withTocsin + "  severities: {critical: {}, note: {}}\n  silence_guard: {severity: critcal}\n")}, nil)
+	assert.EqualError(t, err, `am.yml:8: tocsin.silence_guard.severity: no severity "critcal": nobody would be asked: did you mean "critical"? known are critical, note`)
 }

@@ -1,0 +1,176 @@
+package main_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	flowRate  = 200 // alerts in a second
+	flowBatch = 20
+	flapping  = 10 // of a hundred alerts, those that end and fire again
+)
+
+// A flow is new alerts at a steady rate, some of which flap, pushed to whichever server answers until it is
+// acknowledged.
+type flow struct {
+	t       *testing.T
+	c       *cluster
+	began   time.Time
+	stop    context.CancelFunc
+	senders sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	next    int
+	firing  map[string]bool // by fingerprint: acknowledged last as firing
+	every   map[string]bool // ever acknowledged as firing
+	acked   int
+	refused int
+	moved   chan struct{} // closed and replaced whenever acked moves
+	ended   time.Time
+}
+
+func newFlow(t *testing.T, c *cluster) *flow {
+	t.Helper()
+	return &flow{t: t, c: c, firing: map[string]bool{}, every: map[string]bool{}, moved: make(chan struct{})}
+}
+
+// Begin starts a batch at each tick. What is not acknowledged is sent again by its own goroutine, so that
+// the order of one alert's changes is kept and the rate as well.
+func (f *flow) Begin() {
+	ctx, stop := context.WithCancel(context.Background())
+	f.began, f.stop = time.Now(), stop
+	f.senders.Go(func() {
+		tick := time.NewTicker(time.Second * flowBatch / flowRate)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				f.senders.Go(f.batch)
+			}
+		}
+	})
+	f.t.Cleanup(f.stop)
+}
+
+// batch has alerts fire. Then those that flap end, and fire again.
+func (f *flow) batch() {
+	f.mu.Lock()
+	from := f.next
+	f.next += flowBatch
+	f.mu.Unlock()
+	var fresh, flaps []model.LabelSet
+	for n := from; n < from+flowBatch; n++ {
+		fresh = append(fresh, ofGroup("g", n))
+		if n%100 < flapping {
+			flaps = append(flaps, ofGroup("g", n))
+		}
+	}
+	f.send(fresh, true)
+	if len(flaps) > 0 {
+		f.send(flaps, false)
+		f.send(flaps, true)
+	}
+}
+
+// send pushes until a server has acknowledged.
+func (f *flow) send(sets []model.LabelSet, fire bool) {
+	as := firing
+	if !fire {
+		as = ended
+	}
+	body := each(sets, as)
+	deadline := time.Now().Add(patience)
+	for n := 0; time.Now().Before(deadline); n++ {
+		i := n % len(f.c.servers)
+		if f.c.down[i].Load() {
+			if i == len(f.c.servers)-1 {
+				<-time.After(20 * time.Millisecond)
+			}
+			continue
+		}
+		if f.c.servers[i].push(body) == nil {
+			f.acknowledged(sets, fire)
+			return
+		}
+		f.mu.Lock()
+		f.refused += len(sets)
+		f.mu.Unlock()
+		<-time.After(200 * time.Millisecond)
+	}
+	f.t.Errorf("nobody took a batch for %s", patience)
+}
+
+func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for fp := range fingerprints(sets) {
+		if fire {
+			f.firing[fp], f.every[fp] = true, true
+		} else {
+			delete(f.firing, fp)
+		}
+	}
+	f.acked += len(sets)
+	close(f.moved)
+	f.moved = make(chan struct{})
+}
+
+// Await returns when so many more changes were acknowledged.
+func (f *flow) Await(more int) {
+	f.t.Helper()
+	f.mu.Lock()
+	want := f.acked + more
+	f.mu.Unlock()
+	deadline := time.After(patience)
+	for {
+		f.mu.Lock()
+		there, moved := f.acked >= want, f.moved
+		f.mu.Unlock()
+		if there {
+			return
+		}
+		select {
+		case <-moved:
+		case <-deadline:
+			require.Fail(f.t, "nothing more is acknowledged")
+		}
+	}
+}
+
+// End sends nothing new, and returns when all that was begun is acknowledged.
+func (f *flow) End() {
+	f.stop()
+	f.senders.Wait()
+	f.ended = time.Now()
+}
+
+// Firing returns what fires, as it was acknowledged.
+func (f *flow) Firing() map[string]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.firing
+}
+
+// Rate is how many alerts there were in a second.
+func (f *flow) Rate() float64 { return float64(f.acked) / f.ended.Sub(f.began).Seconds() }
+
+// Lost returns what was acknowledged as firing and nobody was told of.
+func (f *flow) Lost(s *sink) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lost []string
+	for fp := range f.every {
+		if !s.told[fp] {
+			lost = append(lost, fp)
+		}
+	}
+	return lost
+}
