@@ -63,7 +63,8 @@
 // it, for an hour at a time, and be told as a page like any other. The raised alert says what it is, in
 // its labels and its summary; Opsgenie counts in one incident, Slack's message reads as a sentence; the
 // original's history stays true, and if it comes to stay it speaks for itself.) [Flood] has what would
-// page beyond a number join one alert. Reasons of both have an end. Both write rows, and decide the
+// page beyond a number join one alert, which reaches whom they would have reached; mild ones never crowd
+// out a severe one. Reasons of both have an end. Both write rows, and decide the
 // same after a restart.
 //
 // # What is counted

@@ -72,7 +72,7 @@ func ExampleFlood() {
 			},
 			StartsAt: now,
 		}.WithFingerprint()
-		j := flood.Judge(now.Add(time.Duration(i)*time.Second), alarm.View{Changes: []alarm.Change{{Alert: &a}}})
+		j := flood.Judge(now.Add(time.Duration(10*i)*time.Second), alarm.View{Changes: []alarm.Change{{Alert: &a}}})
 		if len(j.Reasons) == 0 {
 			fmt.Println("page:", name)
 		}

@@ -30,17 +30,24 @@ type FloodOptions struct {
 	// room. Defaults to 6 h.
 	Max time.Duration
 
-	// Team names whom an alert pages. Nil: all alerts page the same people.
+	// Team names everybody whom an alert pages. The alert of a flood has labels that lead to the same
+	// people as those of its members; an alert for which there are none is let through. Nil: all
+	// alerts page the same people.
 	Team func(model.LabelSet) string
+
+	// Owner, if set, is the name of the team that owns an alert, or empty: the label team of its flood.
+	Owner func(model.LabelSet) string
 
 	// Swallowed, if set, is called for each page that was not sent.
 	Swallowed func(Swallower)
 }
 
-// The name of a Flood, which its alerts are raised by, and what these are called.
+// The name of a Flood, which its alerts are raised by, and what these are called. From the second that
+// is open for the same people on they are numbered.
 const (
 	FloodName      = string(alarm.ReasonFlood)
 	FloodAlertname = "TocsinFlood"
+	FloodLabel     = model.LabelName("flood")
 )
 
 // Flood is the last Suppressor. What would page a team beyond a number of pages within a while joins
@@ -49,20 +56,28 @@ const (
 // nothing else withholds it: when the flood ebbs there is no second wave, for the alert of the flood
 // is open all the while; and new alerts page again. What fires for longer than Max in it gets a page
 // of its own, as many as Pages within Within.
+//
+// The severe is not drowned by the mild. Only pages that were at least as severe count against an
+// alert, and it joins no flood that is milder than itself. Whoever was told of a flood is not told again
+// when its text changes, so an alert of the highest severity joins none that was raised before: with
+// what else comes within 30 s it becomes the next, which has the label flood="2".
 type Flood struct {
 	opts   FloodOptions
 	alerts map[model.Fingerprint]*flooded
 	teams  map[string]*team
 	due    agenda[model.Fingerprint] // when one in a flood gets its own page
+	words  agenda[string]            // when a team's floods are raised or reworded
 	first  bool                      // nothing was judged yet
 }
 
 // A flooded alert would page: it was let through, or joined its team's flood.
 type flooded struct {
 	Team   string    `json:"team,omitempty"`
+	Flood  int       `json:"flood,omitempty"`
 	Joined time.Time `json:"joined,omitzero"` // zero: it was let through
 	Until  time.Time `json:"until,omitzero"`
 	alert  *alarm.Alert
+	in     *wave // nil: it was let through
 }
 
 // NewFlood returns a Flood that continues from what is stored; nil is nothing.
@@ -124,6 +139,9 @@ func (f *Flood) Judge(now time.Time, v alarm.View) alarm.Judgement {
 			candidates = append(candidates, m.alert)
 		}
 	}
+	for _, name := range f.words.due(now) {
+		j.touched[name] = true
+	}
 	slices.SortFunc(candidates, j.worstFirst)
 	for _, a := range slices.CompactFunc(candidates, func(a, b *alarm.Alert) bool { return a.Fingerprint() == b.Fingerprint() }) {
 		j.admit(a)
@@ -171,57 +189,60 @@ func (j *flooding) rank(a *alarm.Alert) int {
 	return n
 }
 
+// highest says whether a rank is that of the highest severity that is known.
+func (j *flooding) highest(rank int) bool { return rank == 0 && len(j.opts.Severities.Values) > 0 }
+
 // admit decides about an alert that would page.
 func (j *flooding) admit(a *alarm.Alert) {
 	fp := a.Fingerprint()
 	j.judged[fp] = true
 	m := j.alerts[fp]
 	switch {
-	case j.v.Told != nil && j.v.Told(fp): // somebody knows: it is no page any more
-		if m != nil && !m.Joined.IsZero() {
-			j.leave(fp)
-		}
+	case m == nil && j.v.Told != nil && j.v.Told(fp): // somebody knows: it is no page any more
 		return
 	case m == nil:
 		t := j.team(j.opts.Team(a.Labels))
 		m = &flooded{Team: t.name, alert: a}
+		t.alerts++
 		j.alerts[fp] = m
-		if !t.page(j.now, a, &j.opts) {
-			j.join(fp, m)
+		if t.room(j.now, j.rank(a), &j.opts).After(j.now) && j.join(t, m) {
+			break
 		}
-	case m.Joined.IsZero(): // it was let through before
+		t.page(j.now, j.rank(a), a, &j.opts)
+	case m.in == nil: // it was let through before
 		m.alert = a
 		return
 	case !j.now.Before(m.Until):
 		m.alert = a
 		t := j.team(m.Team)
-		if room := t.room(j.now, &j.opts); room.After(j.now) {
+		if room := t.room(j.now, j.rank(a), &j.opts); room.After(j.now) {
 			m.Until = room
 			break
 		}
-		t.page(j.now, a, &j.opts)
-		m.Joined, m.Until = time.Time{}, time.Time{}
-		delete(t.members, fp)
-	default:
-		if m.alert == a {
-			return
-		}
+		t.page(j.now, j.rank(a), a, &j.opts)
+		m.in.drop(fp, m)
+		m.in, m.Flood, m.Joined, m.Until = nil, 0, time.Time{}, time.Time{}
+	default: // its labels are what they were
 		m.alert = a
-	}
-	if !m.Joined.IsZero() {
-		j.teams[m.Team].members[fp] = m
+		return
 	}
 	j.due.set(fp, m.Until)
 	j.touched[m.Team] = true
 	j.keep(fp)
 }
 
-// join puts an alert into the flood of its team.
-func (j *flooding) join(fp model.Fingerprint, m *flooded) {
+// join puts an alert into a flood of its team, if there can be one.
+func (j *flooding) join(t *team, m *flooded) bool {
+	w := j.taking(t, m.alert)
+	if w == nil {
+		return false
+	}
 	m.Joined, m.Until = j.now, j.now.Add(j.opts.Max)
+	w.add(m.alert.Fingerprint(), m, j.highest(j.rank(m.alert)))
 	if j.opts.Swallowed != nil {
 		j.opts.Swallowed(ByFlood)
 	}
+	return true
 }
 
 // leave takes in that an alert does not page: it ended, or something else withholds it.
@@ -232,7 +253,10 @@ func (j *flooding) leave(fp model.Fingerprint) {
 		return
 	}
 	delete(j.alerts, fp)
-	delete(j.teams[m.Team].members, fp)
+	j.teams[m.Team].alerts--
+	if m.in != nil {
+		m.in.drop(fp, m)
+	}
 	j.due.set(fp, time.Time{})
 	j.touched[m.Team] = true
 	j.keep(fp)
@@ -253,13 +277,16 @@ func (j *flooding) judgement() alarm.Judgement {
 		j.settle(j.teams[name])
 	}
 	out := alarm.Judgement{Judged: slices.Sorted(maps.Keys(j.judged)), Rows: j.rows, Next: j.due.next()}
+	if next := j.words.next(); out.Next.IsZero() || !next.IsZero() && next.Before(out.Next) {
+		out.Next = next
+	}
 	for _, fp := range out.Judged {
 		m := j.alerts[fp]
-		if m == nil || m.Joined.IsZero() {
+		if m == nil || m.in == nil {
 			continue
 		}
 		out.Reasons = append(out.Reasons, alarm.Suppression{
-			Fingerprint: fp, Reason: alarm.ReasonFlood, By: j.teams[m.Team].Alert.String(), Rule: m.Team,
+			Fingerprint: fp, Reason: alarm.ReasonFlood, By: m.in.fp.String(), Rule: m.Team,
 			Note:  fmt.Sprintf("more than %d pages within %s: it joined the flood", j.opts.Pages, j.opts.Within),
 			Since: m.Joined, Until: m.Until,
 		})

@@ -12,55 +12,65 @@ import (
 	"github.com/tocsin/tocsin/alarm"
 )
 
-// A team is whom alerts page, and their flood, if there is one: its row.
+// A team is whom alerts page, and their floods: its row.
 type team struct {
-	name string
+	name   string
+	alerts int // that page it, let through or not
 
-	// Pages are the latest alerts that would have paged, let through or not, oldest first: no more than
-	// are allowed at a time.
+	// Pages were let through and still count, oldest first.
 	Pages []page `json:"pages,omitempty"`
 
-	// Alert is the alert that stands for the flood, or 0 if there is none.
-	Alert model.Fingerprint `json:"alert,omitempty"`
-
-	members map[model.Fingerprint]*flooded // the alerts in the flood
-	alert   *alarm.Alert                   // as it was last raised
+	// Waves are the floods that are open, oldest first. The last takes in what joins.
+	Waves []*wave `json:"waves,omitempty"`
 }
 
-// A page is one alert that would have paged.
+// A page is one alert that was let through.
 type page struct {
 	At     time.Time      `json:"at"`
+	Rank   int            `json:"rank,omitempty"`
 	Labels model.LabelSet `json:"labels,omitempty"`
 }
 
 func (f *Flood) team(name string) *team {
 	t := f.teams[name]
 	if t == nil {
-		t = &team{name: name, members: map[model.Fingerprint]*flooded{}}
+		t = &team{name: name}
 		f.teams[name] = t
 	}
 	return t
 }
 
-// room is when there is room for a page.
-func (t *team) room(now time.Time, o *FloodOptions) time.Time {
-	if n := len(t.Pages); n >= o.Pages {
-		if at := t.Pages[n-o.Pages].At.Add(o.Within); at.After(now) {
-			return at
+// room is when there is room for a page of a severity: milder ones do not count against it.
+func (t *team) room(now time.Time, rank int, o *FloodOptions) time.Time {
+	n := 0
+	for _, p := range slices.Backward(t.Pages) {
+		if p.Rank > rank {
+			continue
+		}
+		if n++; n == o.Pages {
+			if at := p.At.Add(o.Within); at.After(now) {
+				return at
+			}
+			break
 		}
 	}
 	return now
 }
 
-// page takes down that an alert would page, and says whether there was room.
-func (t *team) page(now time.Time, a *alarm.Alert, o *FloodOptions) bool {
-	room := !t.room(now, o).After(now)
+// page takes down that an alert is let through. Of each severity no more are kept than are allowed.
+func (t *team) page(now time.Time, rank int, a *alarm.Alert, o *FloodOptions) {
 	t.age(now, o)
-	t.Pages = append(t.Pages, page{now, a.Labels})
-	if over := len(t.Pages) - o.Pages; over > 0 {
-		t.Pages = slices.Delete(t.Pages, 0, over)
+	t.Pages = append(t.Pages, page{now, rank, a.Labels})
+	n := 0
+	for i, p := range slices.Backward(t.Pages) {
+		if p.Rank != rank {
+			continue
+		}
+		if n++; n > o.Pages {
+			t.Pages = slices.Delete(t.Pages, i, i+1)
+			return
+		}
 	}
-	return room
 }
 
 // age forgets the pages that do not count any more.
@@ -68,76 +78,91 @@ func (t *team) age(now time.Time, o *FloodOptions) {
 	t.Pages = slices.DeleteFunc(t.Pages, func(p page) bool { return !p.At.Add(o.Within).After(now) })
 }
 
-// shared are the labels in which all pages of the team agree, but for those that the flood's alert has
-// of its own: so it takes the routes that they take.
-func (t *team) shared(own model.LabelSet) model.LabelSet {
-	labels := model.LabelSet{}
-	for i, p := range t.Pages {
-		if i == 0 {
-			labels = p.Labels.Clone()
-			continue
+// taking is the flood that an alert joins: the last that is open, or a new one. It is nil if no labels
+// of a new one would lead to whom the alert pages.
+func (j *flooding) taking(t *team, a *alarm.Alert) *wave {
+	w := &wave{Number: 1, Opens: j.now}
+	rank := j.rank(a)
+	if n := len(t.Waves); n > 0 {
+		last := t.Waves[n-1]
+		if rank >= last.rank && (last.alert == nil || !j.highest(rank)) {
+			return last
 		}
-		for name, value := range labels { // the order does not show
-			if other, ok := p.Labels[name]; !ok || other != value {
-				delete(labels, name)
-			}
+		w.Number = last.Number + 1
+		if next := last.Opens.Add(waveEvery); rank == last.rank && next.After(j.now) {
+			w.Opens = next
 		}
 	}
-	maps.Copy(labels, own)
-	return labels
+	if w.Labels = j.labels(t, a, w.Number); w.Labels == nil {
+		return nil
+	}
+	w.made(&j.opts)
+	t.Waves = append(t.Waves, w)
+	return w
 }
 
-// settle raises, changes or ends the alert of a team's flood.
+// settle raises, changes or ends the alerts of a team's floods.
 func (j *flooding) settle(t *team) {
-	row := alarm.Row{Part: teamPart, Key: t.name}
-	switch {
-	case len(t.members) > 0 && t.alert == nil:
-		own := model.LabelSet{model.AlertNameLabel: FloodAlertname}
-		if t.name != "" {
-			own["team"] = model.LabelValue(t.name)
+	open := false
+	var next time.Time
+	for _, w := range t.Waves {
+		switch {
+		case len(w.members) == 0 && w.alert != nil:
+			a := *w.alert
+			a.State, a.EndsAt, a.UpdatedAt = alarm.Resolved, j.now, j.now
+			j.raised = append(j.raised, alarm.Change{Kind: alarm.Ended, Alert: &a})
+		case len(w.members) == 0:
+		case w.alert == nil && (!open || !j.now.Before(w.Opens)):
+			w.Opens = j.now
+			j.raise(alarm.Appeared, w, alarm.Alert{
+				Labels: w.Labels, State: alarm.Firing, RaisedBy: FloodName, StartsAt: j.now, FirstSeen: j.now, Fired: 1,
+			}.WithFingerprint())
+		case w.alert == nil:
+			next = sooner(next, w.Opens)
+		case w.changed && j.now.Before(w.worded.Add(rewordEvery)):
+			next = sooner(next, w.worded.Add(rewordEvery))
+		case w.changed:
+			j.raise(alarm.Changed, w, *w.alert)
 		}
-		if worst := j.opts.Severities.Values; len(worst) > 0 {
-			label := j.opts.Severities.Label
-			if label == "" {
-				label = "severity"
-			}
-			own[label] = model.LabelValue(worst[0].Name)
-		}
-		a := alarm.Alert{
-			Labels: t.shared(own), State: alarm.Firing, RaisedBy: FloodName, StartsAt: j.now, UpdatedAt: j.now, FirstSeen: j.now, Fired: 1,
-		}.WithFingerprint()
-		t.Alert = a.Fingerprint()
-		j.raise(alarm.Appeared, t, a)
-	case len(t.members) > 0:
-		j.raise(alarm.Changed, t, *t.alert)
-	case t.alert != nil:
-		a := *t.alert
-		a.State, a.EndsAt, a.UpdatedAt = alarm.Resolved, j.now, j.now
-		j.raised = append(j.raised, alarm.Change{Kind: alarm.Ended, Alert: &a})
-		t.alert, t.Alert = nil, 0
+		open = open || len(w.members) > 0
 	}
+	t.Waves = slices.DeleteFunc(t.Waves, func(w *wave) bool { return len(w.members) == 0 })
 	t.age(j.now, &j.opts)
-	if len(t.Pages) > 0 || t.Alert != 0 {
+	if n := len(t.Pages); n > 0 && t.alerts == 0 { // to forget the team
+		next = sooner(next, t.Pages[n-1].At.Add(j.opts.Within))
+	}
+	j.words.set(t.name, next)
+	row := alarm.Row{Part: teamPart, Key: t.name}
+	if len(t.Pages) > 0 || len(t.Waves) > 0 {
 		row.Value, _ = json.Marshal(t) // labels, and times of our own, cannot fail
-	} else if !slices.ContainsFunc(slices.Collect(maps.Values(j.alerts)), func(m *flooded) bool { return m.Team == t.name }) {
+	} else if t.alerts == 0 {
 		delete(j.teams, t.name)
 	}
 	j.rows = append(j.rows, row)
 }
 
+// sooner is the earlier of two times, of which the zero one is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // raise hands out the alert of a flood, if it says anything new.
-func (j *flooding) raise(kind alarm.ChangeKind, t *team, a alarm.Alert) {
-	annotations := j.describe(t)
+func (j *flooding) raise(kind alarm.ChangeKind, w *wave, a alarm.Alert) {
+	w.changed = false
+	annotations := j.describe(w)
 	if kind == alarm.Changed && maps.Equal(annotations, a.Annotations) {
 		return
 	}
 	a.Annotations, a.UpdatedAt = annotations, j.now
-	t.alert = &a
+	w.alert, w.worded = &a, j.now
 	j.raised = append(j.raised, alarm.Change{Kind: kind, Alert: &a})
 }
 
 // reclaim takes in, at the first call, the alerts that were raised before, and drops what is not known
-// any more.
+// any more, or pages others by now.
 func (j *flooding) reclaim(changes []alarm.Change) {
 	known := map[model.Fingerprint]*alarm.Alert{}
 	for _, c := range changes {
@@ -145,19 +170,32 @@ func (j *flooding) reclaim(changes []alarm.Change) {
 	}
 	raised := map[model.Fingerprint]bool{}
 	for _, name := range slices.Sorted(maps.Keys(j.teams)) {
-		t := j.teams[name]
-		if a := known[t.Alert]; a != nil && a.RaisedBy == FloodName && a.State == alarm.Firing {
-			t.alert = a
-			raised[t.Alert] = true
-		}
 		j.touched[name] = true
+		for _, w := range j.teams[name].Waves {
+			a := known[w.fp]
+			if a != nil && a.RaisedBy == FloodName && a.State == alarm.Firing && j.opts.Team(a.Labels) == name {
+				w.alert, w.worded = a, a.UpdatedAt
+				raised[w.fp] = true
+			}
+		}
 	}
 	for _, fp := range slices.Sorted(maps.Keys(j.alerts)) {
-		if a := known[fp]; a != nil {
-			j.alerts[fp].alert = a
-		} else {
+		m, a := j.alerts[fp], known[fp]
+		t := j.teams[m.Team]
+		if a == nil || j.opts.Team(a.Labels) != m.Team {
 			j.leave(fp)
+			continue
 		}
+		m.alert = a
+		if m.Joined.IsZero() {
+			continue
+		}
+		n := slices.IndexFunc(t.Waves, func(w *wave) bool { return w.Number == m.Flood && j.opts.Team(w.Labels) == m.Team })
+		if n < 0 {
+			j.leave(fp)
+			continue
+		}
+		t.Waves[n].add(fp, m, j.highest(j.rank(a)))
 	}
 	for _, c := range changes {
 		if a := c.Alert; a.RaisedBy == FloodName && a.State == alarm.Firing && !raised[a.Fingerprint()] {
@@ -180,8 +218,9 @@ func (f *Flood) load(row alarm.Row) error {
 		if err := json.Unmarshal(row.Value, t); err != nil {
 			return err
 		}
-		if over := len(t.Pages) - f.opts.Pages; over > 0 {
-			t.Pages = t.Pages[over:]
+		t.Waves = slices.DeleteFunc(t.Waves, func(w *wave) bool { return w == nil })
+		for _, w := range t.Waves {
+			w.made(&f.opts)
 		}
 	case row.Part == FloodName:
 		fp, err := model.FingerprintFromString(row.Key)
@@ -193,8 +232,8 @@ func (f *Flood) load(row alarm.Row) error {
 			return err
 		}
 		f.alerts[fp] = &m
-		if t := f.team(m.Team); !m.Joined.IsZero() {
-			t.members[fp] = &m
+		f.team(m.Team).alerts++
+		if !m.Joined.IsZero() {
 			f.due.set(fp, m.Until)
 		}
 	}

@@ -153,7 +153,7 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 		since = t.Since
 	}
 	until := since.Add(wait)
-	if !until.After(j.now) || (j.told != nil && j.told(fp)) {
+	if held := t != nil && t.held(); !until.After(j.now) || !held && j.told != nil && j.told(fp) {
 		j.release(fp, t)
 		return
 	}
