@@ -87,7 +87,7 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 func newEntry(a *Alert) *entry {
 	en := &entry{fingerprint: a.Fingerprint(), alert: a, hash: Hash(a.Labels), written: a.UpdatedAt.UnixNano()}
 	if a.State != Firing {
-		en.ended = later(a.EndsAt, a.UpdatedAt)
+		en.ended = later(later(a.EndsAt, a.UpdatedAt), a.Occurrences().Ended) // it may have lingered beyond its end
 	}
 	return en
 }

@@ -35,8 +35,8 @@
 //
 // A dependency explains alerts that fire, not pending ones. What is withheld for longer than
 // [Options.Untold] by a rule without a Max is withheld on only if somebody knows: an alert of the
-// chain was told, or is silenced, in a window, or inhibited. That is asked again after each such time,
-// and one bad answer after a good one is forgiven. So a cause that is itself held back as a transient,
+// chain was told, or is silenced, in a window, inhibited, or one of so few that a roll-up tolerates
+// them. That is asked again after each such time, and one bad answer after a good one is forgiven. So a cause that is itself held back as a transient,
 // explained by one that nobody hears of, or routed to nobody, withholds nothing for ever; and every
 // reason has an end, or a cause that fires and is known.
 //
@@ -50,7 +50,9 @@
 // # Roll-ups
 //
 // [Rollups] turn many weak alerts into one that states the impact. Their [RollupSuppressor] stands
-// before that of the dependencies; a chain leads on from a member to the alert that stands for it.
+// before that of the dependencies; a chain leads on from a member to the alert that stands for it. Whether
+// one is raised, and as which step, follows each change at once, and costs as much as what changed; its
+// text lists all members, and follows within 10 s.
 //
 // # What is kept
 //

@@ -26,8 +26,9 @@ type Options struct {
 	Rollups []Rollup
 
 	// Untold bounds how long a rule without a Max withholds an impact while nobody knows of any cause
-	// in the chain above it: none was told, is muted by a person or a plan, or is inhibited. A cause may
-	// be held back as a transient, or be routed to nobody. Defaults to 1 h.
+	// in the chain above it: none was told, is muted by a person or a plan, is inhibited, or is one of so
+	// few that a roll-up tolerates them. A cause may be held back as a transient, or be routed to nobody.
+	// Defaults to 1 h.
 	Untold time.Duration
 }
 

@@ -92,18 +92,29 @@ type scene struct {
 	rows  map[string]alarm.Row
 	why   map[string]alarm.Suppression // the first reason of each alert
 	names map[model.Fingerprint]string
+
+	reasons map[string]alarm.Suppression // of suppressors before it
 }
 
 func newScene(t *testing.T, o Options, rules ...Rule) *scene {
 	g, err := New(rules, o)
 	require.NoError(t, err)
-	return &scene{t, g, g.Suppressor(), start, map[string]bool{}, map[string]alarm.Row{}, map[string]alarm.Suppression{}, map[model.Fingerprint]string{}}
+	return &scene{
+		t: t, graph: g, s: g.Suppressor(), now: start, told: map[string]bool{}, rows: map[string]alarm.Row{},
+		why: map[string]alarm.Suppression{}, names: map[model.Fingerprint]string{},
+	}
 }
 
 // at judges after so many seconds; a + begins an alert, and a - ends it.
 func (s *scene) at(seconds int, changes ...string) {
 	s.now = start.Add(time.Duration(seconds) * time.Second)
 	v := alarm.View{Told: func(fp model.Fingerprint) bool { return s.told[s.names[fp]] }}
+	v.Reasons = func(fp model.Fingerprint) []alarm.Suppression {
+		if why, given := s.reasons[s.names[fp]]; given {
+			return []alarm.Suppression{why}
+		}
+		return nil
+	}
 	for _, c := range changes {
 		a := alarm.Alert{Labels: set(c[1:]), StartsAt: s.now, FirstSeen: s.now}.WithFingerprint()
 		if c[0] == '-' {
@@ -255,6 +266,21 @@ func TestChainThroughARollup(t *testing.T) {
 	assert.Equal(t, raised.String(), j.Reasons[0].Root)
 	s.at(60)
 	s.assert("k=2", "", -1)
+}
+
+// A cause that a roll-up tolerates is known: whoever wrote the tolerance wants nobody told of it.
+func TestToleratedCause(t *testing.T) {
+	s := newScene(t, Options{Untold: time.Minute}, explains("a", `k="1"`, `k="2"`))
+	s.reasons = map[string]alarm.Suppression{"k=1": {Reason: alarm.ReasonRollup, Note: withinTolerance}}
+	s.at(0, "+k=1", "+k=2")
+	s.at(60)
+	s.assert("k=2", "", -1)
+	s.at(600)
+	s.assert("k=2", "", -1)
+	s.reasons["k=1"] = alarm.Suppression{Reason: alarm.ReasonRollup, By: set("nobody=1").Fingerprint().String()}
+	s.at(661)
+	s.at(800)
+	s.assert("k=2", "", 0)
 }
 
 func TestExplainFollowsChains(t *testing.T) {

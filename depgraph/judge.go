@@ -41,12 +41,37 @@ func (j *judging) relink(fp model.Fingerprint, n *node) bool {
 	}
 	if !n.linked {
 		n.up, n.linked = rolledUp(j.reasonsOf(fp))
+		j.rollUp(fp, n, n.up, n.linked)
+	} else {
+		j.rollUp(fp, n, 0, false)
 	}
 	n.root = n.up
 	if above := j.nodes[n.up]; n.linked && above != nil && above.linked {
 		n.root = above.root
 	}
 	return n.linked != linked || n.muting != muting || n.linked && (n.up != up || n.root != root)
+}
+
+// rollUp notes which alert of a roll-up explains this one, so that it follows the root of that.
+func (s *Suppressor) rollUp(fp model.Fingerprint, n *node, by model.Fingerprint, linked bool) {
+	if !linked {
+		by = 0
+	}
+	if n.rolledBy == by {
+		return
+	}
+	if members := s.rolled[n.rolledBy]; members != nil {
+		if delete(members, fp); len(members) == 0 {
+			delete(s.rolled, n.rolledBy)
+		}
+	}
+	if n.rolledBy = by; by == 0 {
+		return
+	}
+	if s.rolled[by] == nil {
+		s.rolled[by] = map[model.Fingerprint]struct{}{}
+	}
+	s.rolled[by][fp] = struct{}{}
 }
 
 // rolledUp returns the alert that stands for this one in a roll-up.
@@ -211,11 +236,14 @@ func (j *judging) anybodyKnows(n *node, st *stay) bool {
 	return false
 }
 
-// known says whether an alert, or one of the chain above it, was told, or is muted by a person, a plan or
-// an inhibition.
+// known says whether an alert, or one of the chain above it, was told, is muted by a person, a plan or an
+// inhibition, or is one of few enough that a roll-up tolerates them.
 func (j *judging) known(at model.Fingerprint) bool {
 	for range len(j.nodes) + 1 {
-		if j.told(at) || isMuted(j.reasonsOf(at)) {
+		if j.told(at) {
+			return true
+		}
+		if why := j.reasonsOf(at); isMuted(why) || isTolerated(why) {
 			return true
 		}
 		n := j.nodes[at]

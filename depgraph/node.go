@@ -24,7 +24,8 @@ type node struct {
 	// up is the alert that explains it, if one does, and root the first in that chain. muting says that
 	// an inhibition mutes it.
 	up, root model.Fingerprint
-	linked   bool // up and root mean something
+	linked   bool              // up and root mean something
+	rolledBy model.Fingerprint // up, if a roll-up says so; else 0
 	muting   bool
 
 	*impact // nil if no dependency can explain it
@@ -67,6 +68,7 @@ func (s *Suppressor) enter(fp model.Fingerprint, labels model.LabelSet) *node {
 
 func (s *Suppressor) leave(fp model.Fingerprint, n *node) {
 	s.cause(fp, n, false, n.silenced)
+	s.rollUp(fp, n, 0, false)
 	for _, p := range n.impacts {
 		delete(p.impacts, fp)
 		s.release(p)
@@ -192,5 +194,13 @@ func isMuted(reasons []alarm.Suppression) bool {
 			return true
 		}
 		return false
+	})
+}
+
+// isTolerated says whether a roll-up counts the alert, and so few that the configuration has nobody told:
+// that is as deliberate as a silence.
+func isTolerated(reasons []alarm.Suppression) bool {
+	return slices.ContainsFunc(reasons, func(r alarm.Suppression) bool {
+		return r.Reason == alarm.ReasonRollup && r.By == ""
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +150,15 @@ func TestRollup(t *testing.T) {
 	assert.Equal(t, began, j.Raised[0].Alert.StartsAt)
 	assert.Len(t, j.Judged, 1, "the others are explained as before")
 
-	r.set("~" + down(3))
+	j = r.set("~" + down(3))
+	assert.Contains(t, r.raised(), "3 of 8", "it was worded just now")
+	assert.Equal(t, r.now.Add(10*time.Second), j.Next)
+	r.now = j.Next.Add(-1)
+	assert.Empty(t, r.set().Raised)
+	r.now = j.Next
+	j = r.set()
+	require.Len(t, j.Raised, 1)
+	assert.Zero(t, j.Next)
 	assert.Contains(t, r.raised(), "2 of 8", "a silenced one does not count")
 	assert.Empty(t, r.reasons[set(down(3)).Fingerprint()])
 	j = r.set("~"+down(3), "+"+down(4), "+"+down(5))
@@ -170,9 +179,13 @@ func TestRollup(t *testing.T) {
 	r.set("-"+down(1), "-"+down(2), "-"+down(3), "-"+down(4))
 	assert.Empty(t, r.raised())
 	assert.Empty(t, reason(5).By)
-	r.set("-"+down(5), "-alertname=NodeDown app=other node=n8")
+	r.set("+"+down(6), "+"+down(7)) // worded, and then not again before it ends
+	r.set("+" + down(8))
+	require.Len(t, r.s.stale, 1)
+	r.set("-"+down(5), "-"+down(6), "-"+down(7), "-"+down(8), "-alertname=NodeDown app=other node=n8")
 	assert.Empty(t, r.s.groups, "nothing is left behind")
 	assert.Empty(t, r.s.members)
+	assert.Empty(t, r.s.stale)
 }
 
 func TestPools(t *testing.T) {
@@ -225,7 +238,7 @@ func TestRollupsEqualNaive(t *testing.T) {
 		for i := range 1 + rnd.IntN(3) {
 			r := Rollup{
 				Name: fmt.Sprint("r", i), Match: matcher.MustParse(pick(rnd, `k="1"`, `k=~"1|2"`, `k!=""`)), Tolerate: pick(rnd, Tolerance{}, Tolerance{Count: 1}, Tolerance{Percent: 30}),
-				By: pick(rnd, nil, []model.LabelName{"e"}, []model.LabelName{"e", "n"}), Of: Pool{Number: 1 + rnd.IntN(6)},
+				By: pick(rnd, nil, []model.LabelName{"e"}, []model.LabelName{"e", "n"}), Of: pick(rnd, Pool{Number: 1 + rnd.IntN(6)}, Pool{Label: "k"}),
 				Raise: Raise{Annotations: map[model.LabelName]string{"summary": "{{ .Count }}"}},
 			}
 			if rnd.IntN(2) == 0 {
@@ -236,13 +249,17 @@ func TestRollupsEqualNaive(t *testing.T) {
 		r := roll(t, RollupOptions{}, rollups...)
 		for step := range 60 {
 			r.now = r.now.Add(time.Second)
-			ls := model.LabelSet{"k": model.LabelValue(pick(rnd, "1", "2")), "e": model.LabelValue(pick(rnd, "x", "y", "")), "n": model.LabelValue(pick(rnd, "1", "2", ""))}
+			ls := model.LabelSet{"k": model.LabelValue(pick(rnd, "1", "2", "4")), "e": model.LabelValue(pick(rnd, "x", "y", "")), "n": model.LabelValue(pick(rnd, "1", "2", ""))}
 			text := fmt.Sprintf("k=%s e=%s n=%s", ls["k"], ls["e"], ls["n"])
 			r.set(pick(rnd, "+", "+", "-", "~") + text)
 			if rnd.IntN(10) == 0 {
 				r.s = r.rollups.Suppressor()
 				r.reasons = map[model.Fingerprint][]alarm.Suppression{}
 				r.judge(slices.Collect(maps.Values(r.alerts)))
+			}
+			for next := r.set().Next; !next.IsZero(); next = r.set().Next { // what is raised is so at once, but its text follows
+				require.True(t, next.After(r.now) && !next.After(r.now.Add(10*time.Second)))
+				r.now = next
 			}
 			raised, by := r.naive(rollups)
 			require.Equal(t, raised, r.raised(), "seed %d step %d", seed, step)
@@ -275,6 +292,11 @@ func (r *rolling) naive(rollups []Rollup) (string, map[string]bool) {
 		}
 		for _, g := range groups {
 			n, total := len(g), max(len(g), ru.Of.Number)
+			for _, a := range g {
+				if says, err := strconv.Atoi(string(a.Labels[ru.Of.Label])); err == nil {
+					total = max(total, says)
+				}
+			}
 			labels := model.LabelSet{"alertname": model.LabelValue(ru.Name)}
 			for _, l := range ru.By {
 				labels[l] = g[0].Labels[l]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -21,36 +20,17 @@ type RollupSuppressor struct {
 	begun   bool
 	members map[model.Fingerprint]*member
 	groups  map[rollupKey]*rollupGroup
+	made    int                                // how many groups were ever made
+	stale   map[int]*rollupGroup               // by serial: whose text says what was
+	wakes   wakes[int]                         // when they are to be worded anew
 	found   map[model.Fingerprint]*alarm.Alert // that were raised before a restart, until the first call ends
-}
-
-// A member is an alert that one or more roll-ups count, or would if it were not silenced.
-type member struct {
-	labels   model.LabelSet
-	since    time.Time
-	groups   []*rollupGroup // in the order of the roll-ups
-	silenced bool
-}
-
-// A rollupGroup is what one roll-up counts together.
-type rollupGroup struct {
-	key     rollupKey
-	by      model.LabelSet
-	members map[model.Fingerprint]*member // that count
-	alerts  int                           // that would, if they were not silenced
-	raised  *alarm.Alert                  // nil: what fires is tolerated
-}
-
-type rollupKey struct {
-	rollup int
-	values string
 }
 
 // Suppressor returns a RollupSuppressor that knows of no alerts yet.
 func (rs *Rollups) Suppressor() *RollupSuppressor {
 	return &RollupSuppressor{
 		rollups: rs, members: map[model.Fingerprint]*member{}, groups: map[rollupKey]*rollupGroup{},
-		found: map[model.Fingerprint]*alarm.Alert{},
+		stale: map[int]*rollupGroup{}, found: map[model.Fingerprint]*alarm.Alert{},
 	}
 }
 
@@ -73,11 +53,13 @@ func (s *RollupSuppressor) Judge(now time.Time, v alarm.View) alarm.Judgement {
 			s.count(fp, m, true, silenced(fp), dirty)
 		}
 	}
+	s.due(now, dirty)
 	var j alarm.Judgement
 	for _, g := range slices.SortedFunc(maps.Keys(dirty), compareGroups) {
 		j.Raised = append(j.Raised, s.decide(now, g, judged)...)
 		if g.alerts == 0 && g.raised == nil {
 			delete(s.groups, g.key)
+			delete(s.stale, g.serial)
 		}
 	}
 	if !s.begun {
@@ -88,7 +70,7 @@ func (s *RollupSuppressor) Judge(now time.Time, v alarm.View) alarm.Judgement {
 		s.found = nil
 	}
 	slices.SortStableFunc(j.Raised, func(a, b alarm.Change) int { return cmp.Compare(a.Alert.Fingerprint(), b.Alert.Fingerprint()) })
-	j.Judged = slices.Sorted(maps.Keys(judged))
+	j.Judged, j.Next = slices.Sorted(maps.Keys(judged)), s.wakes.next()
 	for _, fp := range j.Judged {
 		if m := s.members[fp]; m != nil && !m.silenced {
 			j.Reasons = s.reasons(j.Reasons, fp, m)
@@ -141,7 +123,8 @@ func (s *RollupSuppressor) follow(fp model.Fingerprint, a *alarm.Alert, silenced
 func (s *RollupSuppressor) group(key rollupKey, labels model.LabelSet) *rollupGroup {
 	g := s.groups[key]
 	if g == nil {
-		g = &rollupGroup{key: key, by: model.LabelSet{}, members: map[model.Fingerprint]*member{}}
+		s.made++
+		g = &rollupGroup{key: key, serial: s.made, by: model.LabelSet{}, members: map[model.Fingerprint]*member{}}
 		for _, name := range s.rollups.list[key.rollup].By {
 			g.by[name] = labels[name]
 		}
@@ -156,11 +139,11 @@ func (s *RollupSuppressor) count(fp model.Fingerprint, m *member, fires, silence
 	for _, g := range m.groups {
 		_, counted := g.members[fp]
 		counts := fires && !silenced
-		switch {
+		switch r := &s.rollups.list[g.key.rollup]; {
 		case counts && !counted:
-			g.members[fp] = m
-		case !counts:
-			delete(g.members, fp)
+			g.add(r, fp, m)
+		case counted && !counts:
+			g.remove(r, fp, m)
 		}
 		if counts != counted || !fires {
 			dirty[g] = struct{}{}
@@ -168,28 +151,27 @@ func (s *RollupSuppressor) count(fp model.Fingerprint, m *member, fires, silence
 	}
 }
 
-// decide compares what is to be raised for a group with what is.
+// decide compares what is to be raised for a group with what is. Its members are looked at only if
+// another alert stands for them, or the text is due: a group may be large.
 func (s *RollupSuppressor) decide(now time.Time, g *rollupGroup, judged map[model.Fingerprint]struct{}) []alarm.Change {
 	r := &s.rollups.list[g.key.rollup]
-	before, count, total := g.raised, len(g.members), r.total(g)
-	step := -1
-	if r.Tolerate.exceeded(count, total) {
-		step = 0
-		for i := range r.Steps {
-			if r.Steps[i].Above.exceeded(count, total) {
-				step = i + 1
-			}
-		}
+	before, total := g.raised, r.total(g)
+	step := r.step(len(g.members), total)
+	switch due := g.worded.Add(rewordEvery); {
+	case step < 0 && before == nil:
+		return nil
+	case step >= 0 && before != nil && step == g.step && now.Before(due):
+		s.stale[g.serial] = g
+		s.wakes.add(g.serial, due)
+		return nil
 	}
+	delete(s.stale, g.serial)
 	var changes []alarm.Change
 	if step < 0 {
-		if before == nil {
-			return nil
-		}
 		g.raised = nil
 		changes = []alarm.Change{end(now, before)}
 	} else {
-		changes = s.raise(now, g, r, step, count, total)
+		changes = s.raise(now, g, r, step, total)
 	}
 	if before == nil || g.raised == nil || before.Fingerprint() != g.raised.Fingerprint() {
 		for fp := range g.members { // the order does not show: it only adds to a set
@@ -199,23 +181,31 @@ func (s *RollupSuppressor) decide(now time.Time, g *rollupGroup, judged map[mode
 	return changes
 }
 
+// due marks the groups whose text is to follow by now.
+func (s *RollupSuppressor) due(now time.Time, dirty map[*rollupGroup]struct{}) {
+	for {
+		serial, _, due := s.wakes.due(now)
+		if !due {
+			return
+		}
+		if g := s.stale[serial]; g != nil {
+			dirty[g] = struct{}{}
+		}
+	}
+}
+
 // raise raises what a step says, and ends what was raised before if that is another alert.
-func (s *RollupSuppressor) raise(now time.Time, g *rollupGroup, r *rollup, step, count, total int) []alarm.Change {
+func (s *RollupSuppressor) raise(now time.Time, g *rollupGroup, r *rollup, step, total int) []alarm.Change {
 	labels := r.raise[step].labels.Merge(g.by)
-	data := RollupData{Name: r.Name, Labels: plain(labels), Count: count, Total: total}
-	if total > 0 {
-		data.Percent = 100 * float64(count) / float64(total)
-	}
-	for _, fp := range slices.Sorted(maps.Keys(g.members)) {
-		data.Members = append(data.Members, plain(g.members[fp].labels))
-	}
-	a := alarm.Alert{Labels: labels, Annotations: r.raise[step].annotate(data), StartsAt: now, RaisedBy: s.Name()}.WithFingerprint()
+	a := alarm.Alert{
+		Labels: labels, Annotations: r.raise[step].annotate(g.data(r.Name, labels, total)), StartsAt: now, RaisedBy: s.Name(),
+	}.WithFingerprint()
 	before := g.raised
 	if before == nil && !s.begun && s.found[a.Fingerprint()] != nil {
 		before = s.found[a.Fingerprint()]
 		delete(s.found, a.Fingerprint())
 	}
-	g.raised = &a
+	g.raised, g.step, g.worded = &a, step, now
 	if before == nil {
 		return []alarm.Change{{Kind: alarm.Appeared, Alert: &a}}
 	}
@@ -237,31 +227,12 @@ func end(now time.Time, a *alarm.Alert) alarm.Change {
 	return alarm.Change{Kind: alarm.Ended, Alert: &ended}
 }
 
-// total is how many there are of what a group counts, at least those that fire, or 0 if nobody knows.
-func (r *rollup) total(g *rollupGroup) int {
-	total := r.Of.Number
-	switch {
-	case r.Of.Label != "":
-		for _, m := range g.members { // the order does not show: the greatest counts
-			if n, err := strconv.Atoi(string(m.labels[r.Of.Label])); err == nil {
-				total = max(total, n)
-			}
-		}
-	case len(r.Of.Topology) > 0:
-		total = r.sizes[g.key.values]
-	}
-	if total <= 0 {
-		return 0
-	}
-	return max(total, len(g.members))
-}
-
 // reasons appends one reason for each roll-up that counts the alert.
 func (s *RollupSuppressor) reasons(all []alarm.Suppression, fp model.Fingerprint, m *member) []alarm.Suppression {
 	for _, g := range m.groups {
 		why := alarm.Suppression{
 			Fingerprint: fp, Reason: alarm.ReasonRollup, Rule: s.rollups.list[g.key.rollup].Name,
-			Note: "within what is tolerated", Since: m.since,
+			Note: withinTolerance, Since: m.since,
 		}
 		if g.raised != nil {
 			why.By, why.Close = g.raised.Fingerprint().String(), true

@@ -22,9 +22,10 @@ type Suppressor struct {
 	begun    bool
 	nodes    map[model.Fingerprint]*node
 	pools    map[poolKey]*pool
-	dirty    map[place]struct{} // where causes came or went in this call
+	rolled   map[model.Fingerprint]map[model.Fingerprint]struct{} // by the alert of a roll-up, whom it explains
+	dirty    map[place]struct{}                                   // where causes came or went in this call
 	judged   map[model.Fingerprint]struct{}
-	wakes    wakes
+	wakes    wakes[model.Fingerprint]
 	restored map[model.Fingerprint]record // of rows, until the first call
 	dropped  []model.Fingerprint          // that have a row and no node any more
 }
@@ -41,7 +42,7 @@ type place struct {
 func (g *Graph) Suppressor(rows ...alarm.Row) *Suppressor {
 	return &Suppressor{
 		graph: g, nodes: map[model.Fingerprint]*node{}, pools: map[poolKey]*pool{},
-		dirty: map[place]struct{}{}, judged: map[model.Fingerprint]struct{}{},
+		rolled: map[model.Fingerprint]map[model.Fingerprint]struct{}{}, dirty: map[place]struct{}{}, judged: map[model.Fingerprint]struct{}{},
 		restored: readRows(rows),
 	}
 }
@@ -208,10 +209,13 @@ func mergeInto(set map[model.Fingerprint]struct{}, list []model.Fingerprint) map
 	return set
 }
 
-// eachExplained visits the alerts that dependencies explain by this one.
+// eachExplained visits the alerts that dependencies and roll-ups explain by this one.
 func (s *Suppressor) eachExplained(fp model.Fingerprint, n *node, visit func(model.Fingerprint)) {
 	if !n.causing {
 		return
+	}
+	for below := range s.rolled[fp] { // the order does not show, as below
+		visit(below)
 	}
 	for _, i := range n.rules {
 		r := &s.graph.rules[i]
