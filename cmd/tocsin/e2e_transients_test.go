@@ -120,7 +120,7 @@ func TestFloodIsOne(t *testing.T) {
 	s.Start()
 	s.Push(each(down[30:], firing)...)
 	rounds(t, s, sink, severe("Clock0", "info", 0)) // which pages nobody, and so joins no flood
-	require.LessOrEqual(t, len(sink.Open()), 5) // three pages, the flood, and at most a clock
+	require.LessOrEqual(t, len(sink.Open()), 5)     // three pages, the flood, and at most a clock
 	s.Push(each(down, ended)...)
 	eventually(t, func() error {
 		if open := sink.Open(); len(open) > 0 {
