@@ -20,6 +20,8 @@
 //	  notify/heartbeat   proves to somebody else that we live
 //	discovery          health endpoints and what they say, as a source of alerts
 //	  discovery/probe    asks them;  discovery/kube finds them in a cluster
+//	  discovery/vlogs    keeps what they said in VictoriaLogs, and reads it back
+//	cache              the latest of all environments in four tiers; below it the same in Redis
 //	cmd/server         the server as a function, for those who bring a source of their own
 //	cmd/tocsin         the binary
 //
