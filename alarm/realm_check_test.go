@@ -98,7 +98,7 @@ func (r *realm) reconcile() {
 		standings, err := r.engine.Standings(context.Background(), receiver, "ops[0]")
 		require.NoError(r.t, err)
 		for _, s := range standings {
-			if s.Open && !s.Busy && !s.Closed && len(r.remotes.open[s.Key]) == 0 {
+			if s.Open && !s.Busy && !s.Closed && !r.remotes.anyOpen(s.Key) {
 				r.submit(alarm.Input{Remotes: []alarm.RemoteChange{{Key: s.Key, Kind: alarm.RemoteClosed, At: time.Now()}}}, "reconciler: closed "+s.Key.String())
 			}
 		}

@@ -108,6 +108,13 @@ func (r *realmRemotes) attempt(d *alarm.Delivery, dice *rand.Rand) (err error, f
 	}
 }
 
+// anyOpen says whether anything is open at a key.
+func (r *realmRemotes) anyOpen(key alarm.IntentionKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open[key]) > 0
+}
+
 // accept takes in what a remote is told.
 func (r *realmRemotes) accept(d *alarm.Delivery, note string) {
 	r.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -114,8 +115,11 @@ func (st *stage) do(line string) {
 	case "tick":
 		time.Sleep(st.duration(rest))
 	case "refuse":
-		_, err := fmt.Sscan(rest, &st.refuse)
+		n, err := strconv.Atoi(rest)
 		require.NoError(st.t, err, line)
+		st.mu.Lock()
+		st.refuse = n
+		st.mu.Unlock()
 	case "store":
 		var failure error
 		if rest == "fails" {
@@ -268,8 +272,7 @@ func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Inten
 	case !ok:
 		o.Unsent = true
 		st.say("unsent   %s", in.Key.Integration)
-	case st.refuse > 0:
-		st.refuse--
+	case st.refuses():
 		o.Err = errors.New("503")
 		st.say("refused  %-6s %s -> %s", d.Action, names(d), in.Key.Receiver)
 	default:
@@ -279,6 +282,17 @@ func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Inten
 	for e.Done(ctx, o) != nil && ctx.Err() == nil {
 		time.Sleep(time.Second)
 	}
+}
+
+// refuses says whether the remote refuses this delivery.
+func (st *stage) refuses() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.refuse == 0 {
+		return false
+	}
+	st.refuse--
+	return true
 }
 
 func names(d *alarm.Delivery) string {
