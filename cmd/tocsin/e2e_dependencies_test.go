@@ -26,7 +26,7 @@ const (
 // group_wait everything fires that is going to.
 func fleetConfig(sink *sink, source, dependencies string) string {
 	return fmt.Sprintf(`
-route: {receiver: ops, group_by: [cluster], group_wait: 12s, group_interval: 3s, repeat_interval: 4h}
+route: {receiver: ops, group_by: [cluster], group_wait: 12s, group_interval: 15s, repeat_interval: 4h}
 receivers: [{name: ops, webhook_configs: [{url: %q}]}]
 tocsin:
   severities: {critical: {page: true}, warning: {page: true}}

@@ -77,7 +77,7 @@ func pullRestartedTogether(t *testing.T, l *lab) {
 		w.s.Stop()
 	}
 	p.va.Kill()
-	l.Rules(deepRule, strings.Replace(deepForRule, "for: 2s", "for: 8s", 1)) // long enough to be seen
+	l.Rules(deepRule, strings.Replace(deepForRule, "for: 2s", "for: 30s", 1)) // long enough to be seen, on a busy machine too
 	p.va.Start()
 	eventually(t, p.va.lists(1))
 	for _, w := range p.ways {
