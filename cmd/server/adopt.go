@@ -33,7 +33,7 @@ func (k *keepers) adopt(ctx context.Context, a *assembly) {
 			}
 			if err.Error() != said {
 				said = err.Error()
-				k.log.Warn("Alertmanager's incidents are not taken over yet", "receiver", r.receiver, "err", err)
+				k.log.Warn("incidents of Alertmanager are not taken over yet", "receiver", r.receiver, "err", err)
 			}
 			select {
 			case <-time.After(min(time.Minute, r.config.ReconcileInterval)):

@@ -201,7 +201,7 @@ func serveHelper(ctx context.Context, address string, log *slog.Logger, registry
 	if err != nil {
 		return fmt.Errorf("--web.listen-address: %w", err)
 	}
-	log.Info("Listening on", "address", l.Addr().String())
+	log.Info("Listening on", "address", l.Addr().String()) //nolint:sloglint // as the server says it
 	own := prometheus.NewRegistry()
 	own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()

@@ -22,7 +22,8 @@ func TestDeadLetterMetrics(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	require.NoError(t, registry.Register(deadLetterCollector{
 		letters: letters{
-			{Key: alarm.IntentionKey{Receiver: "ops", Group: "a"}}, {Key: alarm.IntentionKey{Receiver: "ops", Group: "b"}},
+			{Key: alarm.IntentionKey{Receiver: "ops", Group: "a"}},
+			{Key: alarm.IntentionKey{Receiver: "ops", Group: "b"}},
 			{Key: alarm.IntentionKey{Receiver: "gone"}},
 		},
 		receivers: func() []string { return []string{"ops", "mail"} },

@@ -50,8 +50,11 @@ func failingPage(a *healthAsk) (*healthPage, error) {
 			{Text: s.Service, URL: serviceLink(s.Service)},
 			{Text: s.Environment, URL: environmentLink(s.Key)},
 			{Text: s.Cluster, URL: clusterLink(s.Cluster)},
-			state, {When: makeWhen(a.now, s.FirstSeen)}, {Text: strconv.Itoa(s.FailCount)},
-			{Text: toldWords(s.Activity, s.IdleSince, s.Silence, a.now)}, {Text: s.Message},
+			state,
+			{When: makeWhen(a.now, s.FirstSeen)},
+			{Text: strconv.Itoa(s.FailCount)},
+			{Text: toldWords(s.Activity, s.IdleSince, s.Silence, a.now)},
+			{Text: s.Message},
 		}})
 	}
 	p.Tables = []healthTable{newHealthTable("Failing services", "No service that was chosen fails.",
@@ -99,7 +102,9 @@ func environmentsPage(a *healthAsk) (*healthPage, error) {
 		rows = append(rows, healthRow{Tone: toneOf(e.State), Cells: []healthCell{
 			{Text: e.Name, URL: environmentLink(e.Key)},
 			{Text: e.Cluster, URL: clusterLink(e.Cluster)},
-			stateCell(e.State), {Text: countWords(&e.Counts)}, {Text: strings.Join(e.Failing, ", ")},
+			stateCell(e.State),
+			{Text: countWords(&e.Counts)},
+			{Text: strings.Join(e.Failing, ", ")},
 			{Text: toldWords(e.Activity.Role, e.IdleSince, e.Silence, a.now)},
 		}})
 	}
@@ -132,8 +137,11 @@ func environmentPage(a *healthAsk) (*healthPage, error) {
 		return nil, err
 	}
 	p := &healthPage{Frame: frame{Title: clip(panel.Name, shortText)}, Here: "environments", Facts: []healthFact{
-		{"Environment", clip(panel.Name, shortText)}, {"Cluster", clip(k.Cluster, shortText)}, {"Namespace", clip(k.Namespace, shortText)},
-		{"Services", countWords(&panel.Counts)}, {"It is", toldWords(panel.Activity.Role, panel.IdleSince, panel.Silence, a.now)},
+		{"Environment", clip(panel.Name, shortText)},
+		{"Cluster", clip(k.Cluster, shortText)},
+		{"Namespace", clip(k.Namespace, shortText)},
+		{"Services", countWords(&panel.Counts)},
+		{"It is", toldWords(panel.Activity.Role, panel.IdleSince, panel.Silence, a.now)},
 	}}
 	if panel.Silence != "" {
 		p.Notes = append(p.Notes, "Nobody is told of this environment: no live activity was seen since "+makeWhen(a.now, panel.IdleSince).Full+
@@ -195,8 +203,12 @@ func clustersPage(a *healthAsk) (*healthPage, error) {
 			}
 		}
 		rows = append(rows, healthRow{Tone: toneOf(c.State), Cells: []healthCell{
-			{Text: c.Cluster, URL: clusterLink(c.Cluster)}, stateCell(c.State),
-			{Text: fmt.Sprintf("%d active, %d passive", c.Active, c.Passive)}, {Text: strconv.Itoa(c.Failing)}, {Text: countWords(&c.Counts)}, {Text: agents},
+			{Text: c.Cluster, URL: clusterLink(c.Cluster)},
+			stateCell(c.State),
+			{Text: fmt.Sprintf("%d active, %d passive", c.Active, c.Passive)},
+			{Text: strconv.Itoa(c.Failing)},
+			{Text: countWords(&c.Counts)},
+			{Text: agents},
 		}})
 	}
 	return &healthPage{Frame: frame{Title: "Clusters"}, Here: "clusters", Tables: []healthTable{
