@@ -25,7 +25,7 @@ import (
 // what is open at the remote in the end is what fires (if we opened it, we close it), whatever
 // crashes, refusals, silences, reloads and failures of store and sources lie between; nothing that
 // fires is untold without a reason; and nobody is told twice of what they know.
-func TestRandomHistories(t *testing.T) { histories(t, 350, 120, happen) }
+func TestRandomHistories(t *testing.T) { histories(t, 700, 120, happen) }
 
 // happen has the acts happen in a new world, and returns what should not have been, and before it what
 // had happened.
