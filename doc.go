@@ -11,6 +11,7 @@
 //	  alarm/sqlstore   state, history and outbox in a database; below it one package for each dialect
 //	  alarm/apiv2      Alertmanager's API v2 over an engine
 //	  alarm/metrics    shows an engine to Prometheus
+//	  alarm/failpoint  places where tests have a process die; nothing in other builds
 //	  alarm/alarmtest  working fakes, and the suite that every store has to pass
 //	dedupe             presence: what several sources say, as one list of what fires; hold, flap and flood
 //	depgraph           causes and impacts, topology, roll-ups; Alertmanager's inhibit rules among them
