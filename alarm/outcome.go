@@ -51,8 +51,8 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 	var maybe []uint64
 	for _, c := range e.channels[o.Key] {
 		for _, en := range c.group.members {
-			if en.alert.State == Firing && en.verdict.Withheld() && !en.verdict.At.After(in.At) {
-				continue // it was withheld when this was planned, and ever since: it was never in it
+			if en.alert.State == Firing && en.verdict.Withheld() && !en.verdict.At.After(later(in.At, en.alert.FirstSeen)) {
+				continue // it was withheld ever since this was planned, or since it began: it was never in it
 			}
 			if en.alert.State == Firing || !en.ended.Before(in.At) {
 				maybe = append(maybe, en.hash)
