@@ -40,6 +40,7 @@ var update = flag.Bool("update", false, "write what happened into the transcript
 //	closed RECEIVER INTEGRATION ALERT       somebody closed it there by hand (also: acknowledged)
 //	retry RECEIVER INTEGRATION ALERT        a dead letter is attempted again
 //	refuse N                        the next N deliveries end with an error
+//	lose DUR                        the next delivery arrives, and its answer is missed for so long
 //	store fails | store works       commits
 //	restart | reload NAME           as it says
 //	tick DUR                        lets time pass
@@ -94,10 +95,11 @@ type stage struct {
 	zero   time.Time
 	engine *alarm.Engine
 	end    func()
-	refuse int
 
-	mu    sync.Mutex // guards lines
-	lines []string
+	mu     sync.Mutex // guards the fields below
+	lines  []string
+	refuse int
+	lose   time.Duration
 }
 
 func (st *stage) do(line string) {
@@ -119,6 +121,10 @@ func (st *stage) do(line string) {
 		require.NoError(st.t, err, line)
 		st.mu.Lock()
 		st.refuse = n
+		st.mu.Unlock()
+	case "lose":
+		st.mu.Lock()
+		st.lose = st.duration(rest)
 		st.mu.Unlock()
 	case "store":
 		var failure error
@@ -276,8 +282,14 @@ func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Inten
 		o.Err = errors.New("503")
 		st.say("refused  %-6s %s -> %s", d.Action, names(d), in.Key.Receiver)
 	default:
-		o.Told = d.Told
 		st.say("%-8s %s -> %s (%s)", d.Action, names(d), in.Key.Receiver, d.Reason)
+		if lost := st.loses(); lost > 0 {
+			time.Sleep(lost)
+			o.At, o.Err, o.Uncertain = time.Now(), errors.New("no answer"), true
+			st.say("lost     the answer of %s", in.Key.Receiver)
+		} else {
+			o.Told = d.Told
+		}
 	}
 	for e.Done(ctx, o) != nil && ctx.Err() == nil {
 		time.Sleep(time.Second)
@@ -293,6 +305,15 @@ func (st *stage) refuses() bool {
 	}
 	st.refuse--
 	return true
+}
+
+// loses says after what time the answer to this delivery counts as lost; zero: it comes.
+func (st *stage) loses() time.Duration {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	lost := st.lose
+	st.lose = 0
+	return lost
 }
 
 func names(d *alarm.Delivery) string {
