@@ -19,13 +19,13 @@ type cluster struct {
 	down    []atomic.Bool // which of them nobody is to speak to
 }
 
-// newCluster starts servers of which one leads.
-func newCluster(t *testing.T, database string, members int, sink *sink) *cluster {
+// newCluster starts servers of which one leads. More is put below tocsin:.
+func newCluster(t *testing.T, database string, members int, config, more string) *cluster {
 	t.Helper()
 	url := newDatabase(t, database)
 	c := &cluster{t: t, down: make([]atomic.Bool, members)}
 	for range members {
-		s := newServer(t, groupConfig(sink.URL, "1h")+"tocsin: {storage: {dsn: "+strconv.Quote(url)+"}}\n")
+		s := newServer(t, config+"tocsin:\n  storage: {dsn: "+strconv.Quote(url)+"}\n"+more)
 		s.client.Timeout = 15 * time.Second
 		s.Start()
 		c.servers = append(c.servers, s)

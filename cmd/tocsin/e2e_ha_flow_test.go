@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"path"
 	"sync"
 	"testing"
 	"time"
@@ -14,10 +15,14 @@ const (
 	flowRate  = 200 // alerts in a second
 	flowBatch = 20
 	flapping  = 10 // of a hundred alerts, those that end and fire again
+	paging    = 10 // of a hundred alerts, those that are incidents too
+
+	// An alert lives for longer than any take-over, so that none may go by untold.
+	flowLife = time.Minute
 )
 
 // A flow is new alerts at a steady rate, some of which flap, pushed to whichever server answers until it is
-// acknowledged.
+// acknowledged. Each ends after a while.
 type flow struct {
 	t       *testing.T
 	c       *cluster
@@ -28,7 +33,8 @@ type flow struct {
 	mu      sync.Mutex // guards the fields below
 	next    int
 	firing  map[string]bool // by fingerprint: acknowledged last as firing
-	every   map[string]bool // ever acknowledged as firing
+	times   map[string]int  // how often it was acknowledged as firing
+	paged   map[string]bool // those of times that are incidents too
 	acked   int
 	refused int
 	moved   chan struct{} // closed and replaced whenever acked moves
@@ -37,7 +43,7 @@ type flow struct {
 
 func newFlow(t *testing.T, c *cluster) *flow {
 	t.Helper()
-	return &flow{t: t, c: c, firing: map[string]bool{}, every: map[string]bool{}, moved: make(chan struct{})}
+	return &flow{t: t, c: c, firing: map[string]bool{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
 }
 
 // Begin starts a batch at each tick. What is not acknowledged is sent again by its own goroutine, so that
@@ -53,30 +59,39 @@ func (f *flow) Begin() {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				f.senders.Go(f.batch)
+				f.senders.Go(func() { f.batch(ctx) })
 			}
 		}
 	})
 	f.t.Cleanup(f.stop)
 }
 
-// batch has alerts fire. Then those that flap end, and fire again.
-func (f *flow) batch() {
+// batch has alerts fire. Then those that flap end, and fire again; and when they have lived, all end.
+func (f *flow) batch(ctx context.Context) {
 	f.mu.Lock()
 	from := f.next
 	f.next += flowBatch
 	f.mu.Unlock()
 	var fresh, flaps []model.LabelSet
 	for n := from; n < from+flowBatch; n++ {
-		fresh = append(fresh, ofGroup("g", n))
+		labels := ofGroup("g", n)
+		if n%10 < paging/10 {
+			labels["page"] = "yes"
+		}
+		fresh = append(fresh, labels)
 		if n%100 < flapping {
-			flaps = append(flaps, ofGroup("g", n))
+			flaps = append(flaps, labels)
 		}
 	}
 	f.send(fresh, true)
 	if len(flaps) > 0 {
 		f.send(flaps, false)
 		f.send(flaps, true)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(flowLife):
+		f.send(fresh, false)
 	}
 }
 
@@ -111,11 +126,16 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for fp := range fingerprints(sets) {
-		if fire {
-			f.firing[fp], f.every[fp] = true, true
-		} else {
+	for _, labels := range sets {
+		fp := labels.Fingerprint().String()
+		if !fire {
 			delete(f.firing, fp)
+			continue
+		}
+		f.firing[fp] = true
+		f.times[fp]++
+		if labels["page"] != "" {
+			f.paged[fp] = true
 		}
 	}
 	f.acked += len(sets)
@@ -162,15 +182,52 @@ func (f *flow) Firing() map[string]bool {
 // Rate is how many alerts there were in a second.
 func (f *flow) Rate() float64 { return float64(f.acked) / f.ended.Sub(f.began).Seconds() }
 
-// Lost returns what was acknowledged as firing and nobody was told of.
-func (f *flow) Lost(s *sink) []string {
+// Lost returns what was acknowledged as firing and nobody was told of, or had no incident.
+func (f *flow) Lost(s *sink, g *genie) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lost []string
-	for fp := range f.every {
+	for fp := range f.times {
 		if !s.told[fp] {
 			lost = append(lost, fp)
 		}
 	}
+	incidents := g.count()
+	for fp := range f.paged {
+		if incidents[fp] == 0 {
+			lost = append(lost, "incident of "+fp)
+		}
+	}
 	return lost
+}
+
+// Extra is how many incidents there are beyond the times that their alerts fired.
+func (f *flow) Extra(g *genie) int {
+	extra := 0
+	for fp, n := range g.count() {
+		extra += max(0, n-f.times[fp])
+	}
+	return extra
+}
+
+// FiringIncidents returns what fires and is an incident.
+func (f *flow) FiringIncidents() map[string]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	incidents := map[string]bool{}
+	for fp := range f.firing {
+		if f.paged[fp] {
+			incidents[fp] = true
+		}
+	}
+	return incidents
+}
+
+// count is how many incidents each alert ever had, by fingerprint.
+func (g *genie) count() map[string]int {
+	n := map[string]int{}
+	for _, a := range g.Alerts() {
+		n[path.Base(a.Alias)]++
+	}
+	return n
 }

@@ -24,6 +24,8 @@ type sink struct {
 	open    map[string]model.LabelSet // by fingerprint: last told to fire
 	told    map[string]bool           // fingerprints that were ever told to fire
 	refused int
+	tally   tally
+	lean    bool          // keep no notifications
 	answer  int           // the status code to answer with
 	delay   time.Duration // before the answer
 	epoch   int
@@ -81,7 +83,10 @@ func (s *sink) take(n notification) (answer int, delay time.Duration) {
 		return s.answer, s.delay
 	}
 	n.Epoch = s.epoch
-	s.got = append(s.got, n)
+	s.tally.take(n)
+	if !s.lean {
+		s.got = append(s.got, n)
+	}
 	for _, a := range n.Alerts {
 		if a.Status == "resolved" {
 			delete(s.open, a.Fingerprint)
@@ -91,6 +96,40 @@ func (s *sink) take(n notification) (answer int, delay time.Duration) {
 		s.told[a.Fingerprint] = true
 	}
 	return s.answer, s.delay
+}
+
+// A tally counts notifications, and those that told a group exactly what the one before had told it. Something
+// that ended and fires again in between is no repetition.
+type tally struct {
+	notifications, alerts, again int
+	last                         map[string]string // by receiver and group
+}
+
+func (c *tally) take(n notification) {
+	if c.last == nil {
+		c.last = map[string]string{}
+	}
+	key, sets := n.Receiver+" "+n.GroupKey, n.sets()
+	if c.last[key] == sets {
+		c.again++
+	}
+	c.last[key] = sets
+	c.notifications++
+	c.alerts += len(n.Alerts)
+}
+
+// Tally returns what was counted so far.
+func (s *sink) Tally() tally {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tally
+}
+
+// Lean keeps no notifications from now on, for a test that has very many.
+func (s *sink) Lean() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lean = true
 }
 
 // Answer sets the status code of all answers from now on, and how long they take.
