@@ -137,6 +137,9 @@ func (r *Reconciler) Hint(alias string) {
 	r.ring()
 }
 
+// Name returns the remote's word.
+func (r *Reconciler) Name() string { return r.opts.Name }
+
 // Approve lets the next complete reconciliation close whatever it finds, past the guard, and asks
 // for it at once.
 func (r *Reconciler) Approve() {

@@ -64,7 +64,7 @@ func (s *server) handler(listeners []net.Listener, w *watcher) (http.Handler, er
 	}
 	page, err := web.New(s.engine, web.Options{
 		Maintenance: windows,
-		Receivers:   receivers{s.engine, s.deliverer},
+		Receivers:   receivers{s.engine, s.keepers, s.deliverer},
 		Health:      s.health,
 		Teams:       &owners{config: func() *config.Config { return s.current.Load().config }},
 		Severities:  func() alarm.Severities { return s.current.Load().config.Severities() },
@@ -83,12 +83,14 @@ func (s *server) handler(listeners []net.Listener, w *watcher) (http.Handler, er
 // ownAPI is what is there beside Alertmanager's API.
 func (s *server) ownAPI(windows *maintenance) map[string]http.Handler {
 	own := map[string]http.Handler{
-		"GET explain":               serveExplain(s.engine, s.db),
-		"GET leader":                http.HandlerFunc(s.serveRoll),
-		"GET dead-letters":          serveDeadLetters(s.engine),
-		"POST dead-letters/retry":   orderDeadLetter(s.engine, false),
-		"POST dead-letters/discard": orderDeadLetter(s.engine, true),
-		"POST opsgenie/{receiver}":  serveRemoteHook(func() []remote { return s.current.Load().remotes }, s.keepers.hint),
+		"GET explain":                  serveExplain(s.engine, s.db),
+		"GET leader":                   http.HandlerFunc(s.serveRoll),
+		"GET dead-letters":             serveDeadLetters(s.engine),
+		"POST dead-letters/retry":      orderDeadLetter(s.engine, false),
+		"POST dead-letters/discard":    orderDeadLetter(s.engine, true),
+		"GET reconciliations":          http.HandlerFunc(s.keepers.serveReconciled),
+		"POST reconciliations/approve": http.HandlerFunc(s.keepers.approve),
+		"POST opsgenie/{receiver}":     serveRemoteHook(func() []remote { return s.current.Load().remotes }, s.keepers.hint),
 	}
 	maps.Copy(own, s.health.handlers())
 	maps.Copy(own, windowHandlers(windows, s.log.With("component", "windows")))
@@ -185,5 +187,6 @@ func (s *server) problems() []string {
 	if s.follower != nil {
 		return all // it asks no source
 	}
+	all = append(all, s.keepers.guardProblems()...)
 	return append(all, sourceProblems(s.current.Load().sources)...)
 }

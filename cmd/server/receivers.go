@@ -9,9 +9,10 @@ import (
 var _ web.Receivers = receivers{}
 
 // receivers is how the page of that name speaks of them: the engine knows who there is and what was given
-// up, the deliverer what waits and how the last attempts ended.
+// up, the deliverer what waits and how the last attempts ended, and the keepers how the remotes compare.
 type receivers struct {
 	*alarm.Engine
+	*keepers
 	deliverer *notify.Deliverer
 }
 

@@ -166,7 +166,7 @@ func TestAdoption(t *testing.T) {
 }
 
 // TestIncidentsOfNobody has incidents of ours be open of which the server knows nothing. They are closed, but
-// for what others made; and not too many at once.
+// for what others made; and not too many at once, unless a person says so.
 func TestIncidentsOfNobody(t *testing.T) {
 	eachGenie(t, func(t *testing.T, g *genie) {
 		s := startServer(t, strings.Replace(g.config("ops", "", ""), "close_at_most: 100", "close_at_most: 20", 1))
@@ -192,6 +192,24 @@ func TestIncidentsOfNobody(t *testing.T) {
 		g.reconciled(s)
 		assert.Len(t, g.Open(), 13, "the guard keeps them open")
 		assert.Equal(t, 1, g.incidents(disk))
+
+		assert.Contains(t, s.page("/"), "of 12 open incidents would be closed")
+		code, body, err := s.do(http.MethodPost, "/api/v1/reconciliations/approve", `{"receiver": "other"}`)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusNotFound, code, body)
+		code, body, err = s.do(http.MethodPost, "/api/v1/reconciliations/approve", `{"receiver": "ops"}`)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNoContent, code, body)
+		eventually(t, func() error {
+			if n := len(g.Open()); n != 2 {
+				return fmt.Errorf("%d are open", n)
+			}
+			return nil
+		})
+		eventually(t, s.metricIs("tocsin_reconcile_guarded", 0))
+		_, body, err = s.get("/api/v1/reconciliations")
+		require.NoError(t, err)
+		assert.Regexp(t, `^\[\{"receiver":"ops","at":"[^"]+","drift":0`, body)
 	})
 }
 

@@ -27,6 +27,17 @@ type Receivers interface {
 	// returns false if there is none.
 	DeadLetters(ctx context.Context) ([]alarm.DeadLetter, error)
 	Revive(ctx context.Context, order alarm.DeadOrder) (bool, error)
+
+	// Reconciled says how the comparisons with remotes that keep incidents stand. Approve lets the next one
+	// of a receiver close more than its guard lets through; it returns false if there is none.
+	Reconciled() []Reconciled
+	Approve(receiver string) bool
+}
+
+// Reconciled is how the comparison of what fires with what is open at a receiver's remote stands.
+type Reconciled struct {
+	Receiver string
+	notify.ReconcileStatus
 }
 
 // A receiversPage says how each receiver stands.
@@ -48,7 +59,18 @@ type receiverView struct {
 	Oldest       string // for how long the oldest waits
 	Fallback     string
 	Dead         int
+	Reconciled   *reconciledView // nil: nothing is compared
 	Integrations []integrationView
+}
+
+// A reconciledView is how a receiver's incidents compare with what fires.
+type reconciledView struct {
+	Receiver string // whole
+	At       when
+	Drift    int
+	Err      string
+	Guarded  string
+	Approve  string // where to
 }
 
 // An integrationView is one integration of a receiver.
@@ -98,6 +120,7 @@ func (h *handler) receiversRoutes(mux *http.ServeMux) {
 	}))
 	mux.Handle("POST "+root+"/retry", origin.Handler(h.orderLetter(false)))
 	mux.Handle("POST "+root+"/discard", origin.Handler(h.orderLetter(true)))
+	mux.Handle("POST "+root+"/approve", origin.Handler(http.HandlerFunc(h.approve)))
 }
 
 // saidWords are for what a form did, by the word that the redirect carries.
@@ -109,6 +132,10 @@ func saidWords(done string) string {
 		return "It was taken off the list."
 	case "gone":
 		return "There is no such dead letter any more: it was told meanwhile, or discarded."
+	case "approved":
+		return "What nothing fires for is closed now."
+	case "unknown":
+		return "Nothing is compared for that receiver any more."
 	default:
 		return ""
 	}
@@ -151,6 +178,19 @@ func (h *handler) orderLetter(discard bool) http.HandlerFunc {
 	}
 }
 
+// approve lets the receiver that the form names close what its guard holds back.
+func (h *handler) approve(w http.ResponseWriter, r *http.Request) {
+	form, ok := h.form(w, r)
+	if !ok {
+		return
+	}
+	if h.opts.Receivers.Approve(form.Get("receiver")) {
+		h.back(w, "../receivers", "approved")
+	} else {
+		h.back(w, "../receivers", "unknown")
+	}
+}
+
 // receiversOverview makes the page: receivers in the configuration's order, dead letters the newest first.
 func receiversOverview(now time.Time, rs Receivers, letters []alarm.DeadLetter, f frame) receiversPage {
 	f.Title = "Receivers"
@@ -165,11 +205,16 @@ func receiversOverview(now time.Time, rs Receivers, letters []alarm.DeadLetter, 
 	for i := range letters {
 		dead[letters[i].Key.Receiver]++
 	}
+	compared := map[string]*reconciledView{}
+	for _, r := range rs.Reconciled() {
+		compared[r.Receiver] = reconciledViewOf(now, r, f.Root)
+	}
 	specs := rs.Receivers()
 	for _, spec := range specs[:min(len(specs), manyReceivers)] {
 		v := receiverView{
 			Name: clip(spec.Name, shortText), ID: "r" + shortID(spec.Name), URL: query{Receiver: spec.Name}.link(f.Root),
 			Waiting: depths[spec.Name].Open, Fallback: clip(spec.Fallback, shortText), Dead: dead[spec.Name],
+			Reconciled: compared[spec.Name],
 		}
 		if v.Waiting > 0 {
 			v.Oldest = age(depths[spec.Name].Age)
@@ -184,6 +229,16 @@ func receiversOverview(now time.Time, rs Receivers, letters []alarm.DeadLetter, 
 	slices.SortStableFunc(letters, func(a, b alarm.DeadLetter) int { return b.At.Compare(a.At) })
 	p.Letters = letterViews(now, letters[:min(len(letters), manyLetters)], f.Root)
 	return p
+}
+
+func reconciledViewOf(now time.Time, r Reconciled, root string) *reconciledView {
+	v := &reconciledView{
+		Receiver: r.Receiver, At: makeWhen(now, r.At), Drift: r.Drift, Guarded: clip(r.Guarded, longText), Approve: root + "receivers/approve",
+	}
+	if r.Err != nil {
+		v.Err = clip(r.Err.Error(), longText)
+	}
+	return v
 }
 
 func integrationViewOf(now time.Time, is alarm.IntegrationSpec, last notify.LastAttempts) integrationView {

@@ -27,11 +27,20 @@ type fakeReceivers struct {
 	letters  []alarm.DeadLetter
 	orders   []alarm.DeadOrder
 	err      error
+
+	reconciled []Reconciled
+	approved   string
 }
 
 func (f *fakeReceivers) Receivers() []alarm.ReceiverSpec { return f.specs }
 func (f *fakeReceivers) Depths() []notify.Depth          { return f.depths }
 func (f *fakeReceivers) Attempts() []notify.LastAttempts { return f.attempts }
+func (f *fakeReceivers) Reconciled() []Reconciled        { return f.reconciled }
+
+func (f *fakeReceivers) Approve(receiver string) bool {
+	f.approved = receiver
+	return len(f.reconciled) > 0 && receiver == f.reconciled[0].Receiver
+}
 
 func (f *fakeReceivers) DeadLetters(context.Context) ([]alarm.DeadLetter, error) {
 	return f.letters, f.err
@@ -52,8 +61,9 @@ func (f *fakeReceivers) Revive(_ context.Context, o alarm.DeadOrder) (bool, erro
 
 func hostileReceivers(evil string, fp model.Fingerprint) *fakeReceivers {
 	return &fakeReceivers{
-		specs:    []alarm.ReceiverSpec{{Name: evil, Fallback: evil, Integrations: []alarm.IntegrationSpec{{Name: evil}}}},
-		attempts: []notify.LastAttempts{{Receiver: evil, Integration: evil, Failed: now, Err: evil + "\u202e"}},
+		specs:      []alarm.ReceiverSpec{{Name: evil, Fallback: evil, Integrations: []alarm.IntegrationSpec{{Name: evil}}}},
+		attempts:   []notify.LastAttempts{{Receiver: evil, Integration: evil, Failed: now, Err: evil + "\u202e"}},
+		reconciled: []Reconciled{{Receiver: evil, ReconcileStatus: notify.ReconcileStatus{Guarded: evil, Err: errors.New(evil)}}},
 		letters: []alarm.DeadLetter{{
 			Key: alarm.IntentionKey{Receiver: evil, Integration: evil, Group: fp.String()}, Err: evil + "\x1b", Fallback: evil,
 			Labels: model.LabelSet{"alertname": model.LabelValue(evil)},
@@ -147,6 +157,33 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 
 	f.err = alarm.ErrStopped
 	assert.Equal(t, http.StatusServiceUnavailable, order(t, h, "/tocsin/receivers/retry", key).Code)
+}
+
+func TestReconciliationIsApproved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeReceivers{
+			specs: []alarm.ReceiverSpec{{Name: "ops"}, {Name: "new"}},
+			reconciled: []Reconciled{
+				{Receiver: "ops", ReconcileStatus: notify.ReconcileStatus{At: now.Add(-time.Minute), Drift: 40, Guarded: "40 of 50 would be closed"}},
+				{Receiver: "new", ReconcileStatus: notify.ReconcileStatus{Err: errors.New("503")}},
+			},
+		}
+		h := newHandler(t, night(), Options{Receivers: f})
+		cards := find(parse(t, get(t, h, "/receivers")), "section", "card")
+		require.Len(t, cards, 2)
+		assert.Contains(t, words(cards[0]), "What is open there was compared with what fires, 1999-12-31 23:59:00 UTC (1 min ago): 40 differences guarded 40 of 50 would be closed Close them")
+		assert.Contains(t, words(cards[1]), "What is open there was not yet compared with what fires. It fails: 503")
+		assert.NotContains(t, words(cards[1]), "Close them")
+
+		w := order(t, h, "/receivers/approve", alarm.IntentionKey{Receiver: "ops"})
+		assert.Equal(t, "/receivers?done=approved", reach(t, "/receivers/approve", w.Header().Get("Location")))
+		assert.Equal(t, "ops", f.approved)
+		w = order(t, h, "/receivers/approve", alarm.IntentionKey{Receiver: "other"})
+		assert.Equal(t, "/receivers?done=unknown", reach(t, "/receivers/approve", w.Header().Get("Location")))
+		f.approved = ""
+		assert.Equal(t, http.StatusForbidden, order(t, h, "/receivers/approve", alarm.IntentionKey{Receiver: "ops"}, "Sec-Fetch-Site", "cross-site").Code)
+		assert.Empty(t, f.approved)
+	})
 }
 
 func TestAnAlertShowsItsDeadLetters(t *testing.T) {
