@@ -166,7 +166,7 @@ func (d *Deliverer) conclude(ctx context.Context, j *job, o alarm.Outcome, pause
 			failpoint.Here("outcome-recorded")
 			return result{job: j, pause: pause}
 		}
-		if errors.Is(err, alarm.ErrStopped) {
+		if errors.Is(err, alarm.ErrStopped) || errors.Is(err, alarm.ErrLeaseLost) {
 			return result{job: j, fatal: fmt.Errorf("record outcome: %w", err)}
 		}
 		if ctx.Err() != nil {

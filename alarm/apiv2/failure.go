@@ -106,8 +106,11 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, code int, err error
 	_, _ = w.Write(body)
 }
 
+// log takes down what went wrong here. That the server stops, or another one leads from now on, is said once
+// elsewhere, and not by each request that it interrupts.
 func (a *API) log(r *http.Request, status int, err error) {
-	if status >= http.StatusInternalServerError {
+	interrupted := errors.Is(err, alarm.ErrStopped) || errors.Is(err, alarm.ErrLeaseLost) || errors.Is(err, context.Canceled)
+	if status >= http.StatusInternalServerError && !interrupted {
 		a.logger.Error("request failed", "path", r.URL.Path, "method", r.Method, "status", status, "err", err)
 		return
 	}

@@ -17,12 +17,14 @@ const (
 	flapping  = 10 // of a hundred alerts, those that end and fire again
 	paging    = 10 // of a hundred alerts, those that are incidents too
 
-	// An alert lives for longer than any take-over, so that none may go by untold.
+	// An alert fires for longer than any take-over, so that none may go by untold, and rests as long before
+	// it fires again.
 	flowLife = time.Minute
+	flowSpan = 2 * flowRate * int(flowLife/time.Second)
 )
 
-// A flow is new alerts at a steady rate, some of which flap, pushed to whichever server answers until it is
-// acknowledged. Each ends after a while.
+// A flow is alerts that begin to fire at a steady rate, some of which flap, pushed to whichever server answers
+// until it is acknowledged. Each ends after a while, and fires again later.
 type flow struct {
 	t       *testing.T
 	c       *cluster
@@ -33,7 +35,8 @@ type flow struct {
 	mu      sync.Mutex // guards the fields below
 	next    int
 	firing  map[string]bool // by fingerprint: acknowledged last as firing
-	times   map[string]int  // how often it was acknowledged as firing
+	lives   map[string]int  // how often it was acknowledged as firing, apart from its flapping
+	times   map[string]int  // the same with its flapping
 	paged   map[string]bool // those of times that are incidents too
 	acked   int
 	refused int
@@ -43,7 +46,7 @@ type flow struct {
 
 func newFlow(t *testing.T, c *cluster) *flow {
 	t.Helper()
-	return &flow{t: t, c: c, firing: map[string]bool{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
+	return &flow{t: t, c: c, firing: map[string]bool{}, lives: map[string]int{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
 }
 
 // Begin starts a batch at each tick. What is not acknowledged is sent again by its own goroutine, so that
@@ -74,7 +77,7 @@ func (f *flow) batch(ctx context.Context) {
 	f.mu.Unlock()
 	var fresh, flaps []model.LabelSet
 	for n := from; n < from+flowBatch; n++ {
-		labels := ofGroup("g", n)
+		labels := ofGroup("g", n%flowSpan)
 		if n%10 < paging/10 {
 			labels["page"] = "yes"
 		}
@@ -84,6 +87,7 @@ func (f *flow) batch(ctx context.Context) {
 		}
 	}
 	f.send(fresh, true)
+	f.begun(fresh)
 	if len(flaps) > 0 {
 		f.send(flaps, false)
 		f.send(flaps, true)
@@ -143,6 +147,15 @@ func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
 	f.moved = make(chan struct{})
 }
 
+// begun notes that alerts fire that did not a while ago.
+func (f *flow) begun(sets []model.LabelSet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, labels := range sets {
+		f.lives[labels.Fingerprint().String()]++
+	}
+}
+
 // Await returns when so many more changes were acknowledged.
 func (f *flow) Await(more int) {
 	f.t.Helper()
@@ -182,19 +195,20 @@ func (f *flow) Firing() map[string]bool {
 // Rate is how many alerts there were in a second.
 func (f *flow) Rate() float64 { return float64(f.acked) / f.ended.Sub(f.began).Seconds() }
 
-// Lost returns what was acknowledged as firing and nobody was told of, or had no incident.
+// Lost returns what was acknowledged as firing more often than somebody was told that it begins, or than it
+// had an incident.
 func (f *flow) Lost(s *sink, g *genie) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lost []string
-	for fp := range f.times {
-		if !s.told[fp] {
+	for fp, n := range f.lives {
+		if s.told[fp] < n {
 			lost = append(lost, fp)
 		}
 	}
 	incidents := g.count()
 	for fp := range f.paged {
-		if incidents[fp] == 0 {
+		if incidents[fp] < f.lives[fp] {
 			lost = append(lost, "incident of "+fp)
 		}
 	}

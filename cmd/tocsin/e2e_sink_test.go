@@ -22,7 +22,7 @@ type sink struct {
 	mu      sync.Mutex // guards the fields below
 	got     []notification
 	open    map[string]model.LabelSet // by fingerprint: last told to fire
-	told    map[string]bool           // fingerprints that were ever told to fire
+	told    map[string]int            // how often each was told to fire that was not open
 	refused int
 	tally   tally
 	lean    bool          // keep no notifications
@@ -50,7 +50,7 @@ type notifiedAlert struct {
 // newSink starts a sink that accepts everything at once.
 func newSink(t *testing.T) *sink {
 	t.Helper()
-	s := &sink{answer: http.StatusOK, open: map[string]model.LabelSet{}, told: map[string]bool{}}
+	s := &sink{answer: http.StatusOK, open: map[string]model.LabelSet{}, told: map[string]int{}}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	s.URL = srv.URL
@@ -92,8 +92,10 @@ func (s *sink) take(n notification) (answer int, delay time.Duration) {
 			delete(s.open, a.Fingerprint)
 			continue
 		}
+		if s.open[a.Fingerprint] == nil {
+			s.told[a.Fingerprint]++
+		}
 		s.open[a.Fingerprint] = a.Labels
-		s.told[a.Fingerprint] = true
 	}
 	return s.answer, s.delay
 }
