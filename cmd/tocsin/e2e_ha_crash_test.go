@@ -22,7 +22,7 @@ import (
 )
 
 // crashesVariable is how many rounds of the crash matrix are run, and crashDatabaseVariable on which database:
-// sqlite, postgres or mysql.
+// sqlite, postgres or mysql. seeded takes the seed of the first round.
 const (
 	crashesVariable       = "TOCSIN_CRASHES"
 	crashDatabaseVariable = "TOCSIN_CRASH_DATABASE"
@@ -94,29 +94,27 @@ func TestCrashMatrix(t *testing.T) {
 		database = name
 	}
 	program := must(crashProgram())(t)
+	fresh, workers := func(*testing.T) string { return "" }, 2
+	if database != "sqlite" {
+		fresh, workers = newDatabases(t, database), 4 // they wait for leases of the dead
+	}
 	var reached sync.Map
+	rnd := seeded(t)
 	for round := range rounds {
-		rnd := seeded(t)
-		url := ""
-		if database != "sqlite" {
-			url = newDatabase(t, database)
-		}
 		work := make(chan crash, len(places))
 		for i, place := range places {
-			work <- crash{place: place, after: rnd.IntN(3), url: url, n: round*len(places) + i, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0))}
+			work <- crash{place: place, after: rnd.IntN(3), url: fresh, n: round*len(places) + i, rnd: rand.New(rand.NewPCG(rnd.Uint64(), 0))}
 		}
 		close(work)
-		workers := 2
-		if url != "" {
-			workers = 1 // they share the database, one after another
-		}
 		var wg sync.WaitGroup
 		for range workers {
 			wg.Go(func() {
 				for c := range work {
-					if c.run(t, program) {
-						reached.Store(c.place, true)
-					}
+					t.Run(c.place, func(t *testing.T) { // what it leaves behind ends with it
+						if c.run(t, program) {
+							reached.Store(c.place, true)
+						}
+					})
 				}
 			})
 		}
@@ -144,7 +142,7 @@ func unreached(database string) []string {
 type crash struct {
 	place string
 	after int
-	url   string
+	url   func(*testing.T) string // of an empty database; empty: SQLite
 	n     int
 	rnd   *rand.Rand
 }
@@ -153,8 +151,8 @@ type crash struct {
 func (c crash) run(t *testing.T, program string) bool {
 	sink := newSink(t)
 	config := strings.ReplaceAll(groupConfig(sink.URL, "1h"), "group_interval: 1s", "group_interval: 300ms")
-	if c.url != "" {
-		config += "tocsin: {storage: {dsn: " + strconv.Quote(c.url) + "}}\n"
+	if url := c.url(t); url != "" {
+		config += "tocsin: {storage: {dsn: " + strconv.Quote(url) + "}}\n"
 	}
 	s := newServer(t, config)
 	s.program = program

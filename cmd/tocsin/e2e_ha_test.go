@@ -1,16 +1,20 @@
 package main_test
 
 import (
+	"database/sql"
 	"fmt"
 	"math"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // to make databases
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -230,8 +234,41 @@ func first(all map[string]gettableAlert) gettableAlert {
 // newDatabase starts a database server and returns its URL.
 func newDatabase(t *testing.T, kind string) string {
 	t.Helper()
+	return newDatabaseServer(t, kind).URL("")
+}
+
+func newDatabaseServer(t *testing.T, kind string) *sqlstoretest.Server {
+	t.Helper()
 	if kind == "mysql" {
-		return sqlstoretest.MariaDB(t, sqlstoretest.Options{}).URL("")
+		return sqlstoretest.MariaDB(t, sqlstoretest.Options{})
 	}
-	return sqlstoretest.Postgres(t, sqlstoretest.Options{}).URL("")
+	return sqlstoretest.Postgres(t, sqlstoretest.Options{})
+}
+
+// newDatabases starts a database server and returns a function that makes one empty database after another
+// there, and returns its URL.
+func newDatabases(t *testing.T, kind string) func(*testing.T) string {
+	t.Helper()
+	server := newDatabaseServer(t, kind)
+	var db *sql.DB
+	if kind == "mysql" {
+		connector, err := mysql.NewConnector(&mysql.Config{
+			Net: "tcp", Addr: server.Address, User: "tocsin", Passwd: sqlstoretest.Password, AllowNativePasswords: true,
+		})
+		require.NoError(t, err)
+		db = sql.OpenDB(connector)
+	} else {
+		var err error
+		db, err = sql.Open("pgx", server.URL(""))
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	var n atomic.Int64
+	return func(t *testing.T) string {
+		t.Helper()
+		name := "fresh" + strconv.FormatInt(n.Add(1), 10)
+		_, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name)
+		require.NoError(t, err)
+		return server.URL(name)
+	}
 }
