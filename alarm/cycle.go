@@ -37,22 +37,6 @@ func (e *Engine) commit(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// storeRetry is how long a store that failed is left alone at first, and at last: reading the whole
-// state again for each request that is refused would keep everybody from reading.
-const (
-	storeRetry     = time.Second
-	storeRetryMost = 10 * time.Second
-)
-
-// breakOff notes that what is in memory is not what is stored.
-func (e *Engine) breakOff(now time.Time, err error) {
-	e.broken = err
-	e.trouble.Store(&err)
-	e.brokenUntil = now.Add(min(storeRetry<<min(e.brokenTimes, 4), storeRetryMost))
-	e.brokenTimes++
-	e.due.Store(e.brokenUntil.UnixNano())
-}
-
 // cycle takes everything queued, decides, commits, and only then lets anybody know. It waits for no
 // source and sends nothing: collecting and delivering are the business of others.
 func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) error {
@@ -80,8 +64,7 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 			e.log.Error("commit of a plan", "cycle", plan.Cycle, "err", err)
 			return fmt.Errorf("%w: %w", ErrNotStored, err)
 		}
-		e.trouble.Store(nil)
-		e.brokenTimes = 0
+		e.recovered(now)
 	}
 	failpoint.Here("cycle-committed")
 	e.offer(plan)

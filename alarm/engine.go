@@ -66,6 +66,9 @@ type Engine struct {
 	// trouble is why the last commit failed, or nil.
 	trouble atomic.Pointer[error]
 
+	// outage is when the store could last not be written, or nil.
+	outage atomic.Pointer[outage]
+
 	// mu guards the fields below. Run's goroutine alone writes them.
 	mu       sync.RWMutex
 	build    Build

@@ -1,6 +1,7 @@
 package apiv2_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -49,9 +50,11 @@ func TestErrorsOfTheEngine(t *testing.T) {
 	tests := []struct {
 		err    error
 		status int
+		retry  string
 	}{
-		{fmt.Errorf("%w: disk full", alarm.ErrNotStored), 500},
-		{alarm.ErrStopped, 503},
+		{fmt.Errorf("%w: disk full", alarm.ErrNotStored), 503, "5"},
+		{alarm.ErrStopped, 503, "5"},
+		{errors.New("something else"), 500, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {
@@ -66,6 +69,7 @@ func TestErrorsOfTheEngine(t *testing.T) {
 				do(a, "GET", "/api/v2/silences", "", ""),
 			} {
 				assert.Equal(t, tt.status, w.Code)
+				assert.Equal(t, tt.retry, w.Header().Get("Retry-After"))
 				assert.Contains(t, w.Body.String(), tt.err.Error())
 			}
 		})

@@ -69,6 +69,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	w.WriteHeader(status)
 	_ = writeJSON(w, err.Error())
 }
@@ -117,7 +120,12 @@ func (a *API) log(r *http.Request, status int, err error) {
 	a.logger.Debug("request refused", "path", r.URL.Path, "method", r.Method, "status", status, "err", err)
 }
 
-// statusOf classifies an error by the methods that it has.
+// retryAfter is in how many seconds it is worth asking again: about how long a store that failed is left
+// alone.
+const retryAfter = "5"
+
+// statusOf classifies an error by the methods that it has. What is not stored may be sent again: the store
+// is away, or full, or another server leads.
 func statusOf(err error) int {
 	var failed *failure
 	var missing interface{ NotFound() bool }
@@ -129,7 +137,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.As(err, &invalid) && invalid.Invalid():
 		return http.StatusBadRequest
-	case errors.Is(err, alarm.ErrStopped), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, alarm.ErrNotStored), errors.Is(err, alarm.ErrStopped), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

@@ -19,6 +19,10 @@ const (
 	// waitsTooLong is how long a notification may wait before somebody is to hear of it.
 	waitsTooLong = 5 * time.Minute
 
+	// outageLeast is how long the store must have failed for somebody to hear of it: a connection that broke,
+	// and was made anew, is nothing to be woken for.
+	outageLeast = 10 * time.Second
+
 	// outageTold is for how long it is told that the store could not be written: while it could not, nothing
 	// could be told.
 	outageTold = 15 * time.Minute
@@ -64,19 +68,19 @@ func (o own) failing(ctx context.Context) ([]alarm.Alert, error) {
 // storeFailed says, once it can be said, that the store could not be written.
 func (o own) storeFailed(now time.Time) []alarm.Alert {
 	from, to := o.outage()
-	if from.IsZero() || !to.IsZero() && now.Sub(to) >= outageTold {
-		return nil
+	until, lasted := "until "+to.UTC().Format(time.RFC3339), to.Sub(from)
+	if to.IsZero() {
+		until, lasted = "it still cannot be written", now.Sub(from)
 	}
-	until := "it still cannot be written"
-	if !to.IsZero() {
-		until = "until " + to.UTC().Format(time.RFC3339)
+	if from.IsZero() || lasted < outageLeast || !to.IsZero() && now.Sub(to) >= outageTold {
+		return nil
 	}
 	return []alarm.Alert{{
 		State:  alarm.Firing,
 		Labels: model.LabelSet{"alertname": "TocsinStoreFailing", "severity": "critical"},
 		Annotations: model.LabelSet{
 			"summary": "The store could not be written: alerts were refused, and nobody was told.",
-			"description": model.LabelValue(fmt.Sprintf("It could not be written from %s, %s. What was pushed meanwhile was answered 500: senders repeat it.",
+			"description": model.LabelValue(fmt.Sprintf("It could not be written from %s, %s. What was pushed meanwhile was answered 503: senders repeat it.",
 				from.UTC().Format(time.RFC3339), until)),
 		},
 	}}

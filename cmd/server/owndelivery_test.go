@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -47,17 +46,20 @@ func TestOwnSaysWhoIsNotTold(t *testing.T) {
 }
 
 func TestOwnSaysThatTheStoreFailed(t *testing.T) {
-	var p pulse
-	o, began := own{outage: p.outage}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var from, to time.Time
+	o, began := own{outage: func() (time.Time, time.Time) { return from, to }}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) time.Time { return began.Add(d) }
-	p.took(began, nil)
 	assert.Empty(t, o.storeFailed(began))
-	p.took(at(time.Minute), errors.New("disk full"))
-	p.took(at(2*time.Minute), errors.New("disk full"))
-	p.took(at(3*time.Minute), nil)
-	p.took(at(4*time.Minute), nil)
-	told := o.storeFailed(at(4 * time.Minute))
+	from = at(time.Minute)
+	assert.Empty(t, o.storeFailed(from.Add(time.Second)), "a broken connection")
+	told := o.storeFailed(at(2 * time.Minute))
+	require.Len(t, told, 1)
+	assert.Contains(t, told[0].Annotations["description"], "from 2026-01-01T12:01:00Z, it still cannot be written")
+	to = at(3 * time.Minute)
+	told = o.storeFailed(at(4 * time.Minute))
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0].Annotations["description"], "from 2026-01-01T12:01:00Z, until 2026-01-01T12:03:00Z")
 	assert.Empty(t, o.storeFailed(at(time.Hour)), "it is over")
+	to = from.Add(time.Second)
+	assert.Empty(t, o.storeFailed(at(2*time.Minute)), "it was short")
 }

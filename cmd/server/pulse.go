@@ -14,8 +14,6 @@ type pulse struct {
 	mu   sync.Mutex // guards what follows
 	good time.Time
 	bad  error
-	from time.Time // when the last failure was first seen
-	to   time.Time // when it was over; zero: it is not
 }
 
 // Run asks again and again until ctx ends. A cycle that hangs leaves the last good one to grow old.
@@ -39,23 +37,9 @@ func (p *pulse) Run(ctx context.Context, beat func(context.Context) error) error
 func (p *pulse) took(now time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case err == nil && p.bad != nil:
-		p.to = now
-	case err != nil && p.bad == nil:
-		p.from, p.to = now, time.Time{}
-	}
 	if p.bad = err; err == nil {
 		p.good = now
 	}
-}
-
-// outage returns from when to when the store could last not be written: zero if it always could, and without
-// an end if it still cannot.
-func (p *pulse) outage() (from, to time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.from, p.to
 }
 
 func (p *pulse) last() time.Time {

@@ -206,7 +206,7 @@ func (s *server) own() namedSource {
 		blind:   func() map[string]error { return blind(s.current.Load().sources) },
 		letters: func(ctx context.Context) ([]alarm.DeadLetter, error) { return s.engine.DeadLetters(ctx) },
 		depths:  func() []notify.Depth { return s.deliverer.Depths() },
-		outage:  s.pulse.outage,
+		outage:  func() (from, to time.Time) { return s.engine.Outage() },
 		problem: func() string {
 			if text := s.problem.Load(); text != nil {
 				return *text
