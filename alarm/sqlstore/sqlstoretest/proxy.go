@@ -20,6 +20,7 @@ type Proxy struct {
 	mu     sync.Mutex // guards the fields below
 	open   map[net.Conn]bool
 	closed bool
+	refuse bool          // whoever connects
 	thaw   chan struct{} // nil, or closed when bytes may pass again
 	freeze int           // 0, or after how many pieces to the server, and one, to freeze
 	cut    [2]cut
@@ -64,6 +65,21 @@ func (p *Proxy) Break() {
 	for c := range p.open {
 		_ = c.Close()
 	}
+}
+
+// Refuse breaks all connections, and new ones as soon as they are made, until Admit.
+func (p *Proxy) Refuse() {
+	p.mu.Lock()
+	p.refuse = true
+	p.mu.Unlock()
+	p.Break()
+}
+
+// Admit ends Refuse.
+func (p *Proxy) Admit() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = false
 }
 
 // Freeze lets nothing pass any more, and breaks nothing: so a paused process looks, or a network
@@ -121,7 +137,7 @@ func (p *Proxy) accept() {
 		}
 		p.mu.Lock()
 		p.open[client], p.open[server] = true, true
-		if p.closed {
+		if p.closed || p.refuse {
 			_, _ = client.Close(), server.Close()
 		}
 		p.mu.Unlock()
