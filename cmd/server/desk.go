@@ -67,17 +67,33 @@ func (d *desk) Apply(ctx context.Context, steps []notify.Step) error {
 	return d.engine.Submit(ctx, in)
 }
 
-// recorded writes into history what is closed there without an intention of ours, before it is.
+// recorded writes into history what is closed there without an intention of ours, before it is. Once the
+// lease may have ended it asks and closes nothing: another server does by then.
 type recorded struct {
 	notify.Remote
 	submit func(context.Context, alarm.Input) error
+	barred func() error
+}
+
+// List lists what is open.
+func (r *recorded) List(ctx context.Context) ([]notify.Incident, error) {
+	if err := r.barred(); err != nil {
+		return nil, err
+	}
+	return r.Remote.List(ctx)
 }
 
 // Close records the orphan, and closes it.
 func (r *recorded) Close(ctx context.Context, in notify.Incident, note string) error {
+	if err := r.barred(); err != nil {
+		return err
+	}
 	event := alarm.Event{Kind: "orphan", Name: in.Alias, Note: note}
 	if err := r.submit(ctx, alarm.Input{Events: []alarm.Event{event}}); err != nil {
 		return fmt.Errorf("record: %w", err)
+	}
+	if err := r.barred(); err != nil {
+		return err
 	}
 	return r.Remote.Close(ctx, in, note)
 }

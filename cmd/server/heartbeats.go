@@ -56,8 +56,12 @@ func wordOf(all []config.Heartbeat, i int) string {
 	return all[i].Name
 }
 
-// good says what is wrong with the last cycle, or with the source that the heartbeat is about.
+// good says what is wrong with the last cycle, or with the source that the heartbeat is about. A server whose
+// lease has ended says nothing of those who watch: the one that leads does.
 func (k *keepers) good(a *assembly, h config.Heartbeat) error {
+	if err := k.server.barred(); err != nil {
+		return err
+	}
 	waiting, delivered := k.server.deliverer.Progress()
 	v := heartbeat.Vitals{Cycle: k.server.pulse.last(), Stored: k.server.pulse.err(), Waiting: waiting, Delivered: delivered}
 	for _, s := range a.config.Tocsin.Sources {

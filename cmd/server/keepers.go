@@ -99,7 +99,7 @@ func (k *keepers) reconciler(a *assembly, r remote, registry prometheus.Register
 		engine: k.server.engine, remotes: a.remotes, account: r.account, severities: a.config.Severities(),
 		fresh: func() bool { return k.heard(a) == nil },
 	}
-	return notify.NewReconciler(&recorded{r.client, k.server.engine.Submit}, d, notify.ReconcilerOptions{
+	return notify.NewReconciler(&recorded{r.client, k.server.engine.Submit, k.server.barred}, d, notify.ReconcilerOptions{
 		Name: r.receiver,
 		Policy: notify.Policy{
 			Interval: og.ReconcileInterval, Reopen: og.Reopen.ByPriority, ReopenDefault: og.Reopen.Default,

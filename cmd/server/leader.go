@@ -208,6 +208,18 @@ func (l *lease) holds() bool {
 	return until.IsZero() || time.Now().Before(until)
 }
 
+// errBarred is why a server that led does nothing that others can see.
+var errBarred = errors.New("the lease has ended, unless it is renewed")
+
+// barred says that nothing may be done that only the leader does: the lease has ended, and another server
+// may lead. That is so, too, in the first moments after a pause that nobody could announce.
+func (s *server) barred() error {
+	if s.leads() {
+		return nil
+	}
+	return errBarred
+}
+
 // renewEvery is how often the lease of a server database is renewed: a quarter of its time.
 const renewEvery = sqlstore.DefaultTTL / 4
 
