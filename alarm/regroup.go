@@ -34,9 +34,12 @@ func (e *Engine) regroup(now time.Time, before []GroupState, keep bool) {
 			doubtful = in.At
 		}
 	}
+	missing := len(timers)
 	for _, en := range e.oldestFirst() {
 		if en.alert.State == Firing || held[en.hash] || (len(e.open) > 0 && !en.ended.Before(doubtful)) {
-			e.restoreGroups(en, timers)
+			if missing > 0 {
+				missing -= e.restoreGroups(en, timers)
+			}
 			e.join(now, en)
 		}
 	}
@@ -79,17 +82,16 @@ func (e *Engine) oldestFirst() []*entry {
 	return order
 }
 
-// restoreGroups makes the groups of an alert whose timers are known.
-func (e *Engine) restoreGroups(en *entry, timers map[string]GroupState) {
-	if len(timers) == 0 {
-		return
-	}
+// restoreGroups makes the groups of an alert whose timers are known, and returns how many.
+func (e *Engine) restoreGroups(en *entry, timers map[string]GroupState) (made int) {
 	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
 		id := spec.ID()
 		if gs, known := timers[id]; known && e.groups[id] == nil {
 			e.addGroup(GroupState{Group: spec, Created: gs.Created, Anchor: gs.Anchor}, false)
+			made++
 		}
 	}
+	return made
 }
 
 // leftovers sees to what was told, or may just be told, in groups that routes lead it to no more:
