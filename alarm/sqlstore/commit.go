@@ -237,28 +237,37 @@ func (d *DB) applyIntentions(ctx context.Context, tx *sql.Tx, p *alarm.Plan) err
 	})
 }
 
-// applyParts writes in the order of the plan, so that the last row with the same key counts.
+// applyParts writes of several rows with the same key the last one. However they are mixed, it takes two
+// statements, or two bulks of them.
 func (d *DB) applyParts(ctx context.Context, tx *sql.Tx, p *alarm.Plan) error {
-	for rest := p.Rows; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && (rest[n].Value == nil) == (rest[0].Value == nil) {
-			n++
-		}
-		run := rest[:n]
-		rest = rest[n:]
-		var err error
-		if run[0].Value == nil {
-			err = d.bulks.partsGone.exec(ctx, tx, n, func(args []any, i int) []any {
-				return d.keyArgs(args, run[i].Part, run[i].Key)
-			})
-		} else {
-			err = d.bulks.parts.exec(ctx, tx, n, func(args []any, i int) []any {
-				return append(d.textArgs(args, run[i].Part, run[i].Key), run[i].Value)
-			})
-		}
-		if err != nil {
-			return err
+	set, gone := lastRows(p.Rows)
+	err := d.bulks.parts.exec(ctx, tx, len(set), func(args []any, i int) []any {
+		return append(d.textArgs(args, set[i].Part, set[i].Key), set[i].Value)
+	})
+	if err != nil {
+		return err
+	}
+	return d.bulks.partsGone.exec(ctx, tx, len(gone), func(args []any, i int) []any {
+		return d.keyArgs(args, gone[i].Part, gone[i].Key)
+	})
+}
+
+// lastRows tells the rows that have a value from those that have none, without those that a later one
+// replaces.
+func lastRows(rows []alarm.Row) (set, gone []alarm.Row) {
+	type rowKey struct{ part, key string }
+	last := make(map[rowKey]int, len(rows))
+	for i, r := range rows {
+		last[rowKey{r.Part, r.Key}] = i
+	}
+	for i, r := range rows {
+		switch {
+		case last[rowKey{r.Part, r.Key}] != i:
+		case r.Value == nil:
+			gone = append(gone, r)
+		default:
+			set = append(set, r)
 		}
 	}
-	return nil
+	return set, gone
 }
