@@ -64,7 +64,7 @@ func (d *DB) load(ctx context.Context, tx *sql.Tx, since int64) (*alarm.Stored, 
 	return s, nil
 }
 
-// A loader reads the tables one after the other, so that they share what strings they have in
+// A loader reads the tables one after the other. But for alerts they share what strings they have in
 // common.
 type loader struct {
 	d      *DB
@@ -100,24 +100,6 @@ func (l *loader) each(ctx context.Context, table, columns string, row func(body 
 		return fmt.Errorf("%s: %w", table, err)
 	}
 	return nil
-}
-
-func (l *loader) alerts(ctx context.Context, s *alarm.Stored) error {
-	var fp int64
-	err := l.each(ctx, "alerts", "fingerprint, body", func(body []byte) error {
-		var a alarm.Alert
-		if err := decode(&l.reader, body, func(r *reader) { r.alert(&a) }); err != nil {
-			return err
-		}
-		a = a.WithFingerprint()
-		if a.Fingerprint() != fingerprint(fp) {
-			return fmt.Errorf("fingerprint %s belongs to other labels", fingerprint(fp))
-		}
-		s.Alerts = append(s.Alerts, &a)
-		return nil
-	}, &fp)
-	slices.SortFunc(s.Alerts, func(a, b *alarm.Alert) int { return cmp.Compare(a.Fingerprint(), b.Fingerprint()) })
-	return err
 }
 
 func (l *loader) verdicts(ctx context.Context, s *alarm.Stored) error {
