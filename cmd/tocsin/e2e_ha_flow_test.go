@@ -66,7 +66,10 @@ func (f *flow) Begin() {
 			}
 		}
 	})
-	f.t.Cleanup(f.stop)
+	f.t.Cleanup(func() {
+		f.stop()
+		f.senders.Wait()
+	})
 }
 
 // batch has alerts fire. Then those that flap end, and fire again; and when they have lived, all end.
@@ -108,6 +111,9 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 	body := each(sets, as)
 	deadline := time.Now().Add(patience)
 	for n := 0; time.Now().Before(deadline); n++ {
+		if f.t.Context().Err() != nil {
+			return // the test has failed
+		}
 		i := n % len(f.c.servers)
 		if f.c.down[i].Load() {
 			if i == len(f.c.servers)-1 {
