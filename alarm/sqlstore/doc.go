@@ -39,8 +39,13 @@
 // the number of the commit before. Hence a late leader is refused with [alarm.ErrLeaseLost] inside the
 // transaction; nobody takes over in the middle of a commit; and a leader that falls silent in the
 // middle of one is cut off by the database, for its session may not rest in a transaction for longer
-// than 6 s. From the last sign of life to the next leader's lease it takes at most the TTL of 8 s and
-// the second between two attempts: measured, 8.0 s to 8.7 s.
+// than 6 s.
+//
+// How long a take-over takes is bounded by the lease. A leader that releases it, as at SIGTERM, is
+// followed as soon as another one asks again. One that dies or falls silent has renewed the lease up to
+// 2 s ago, or with its last commit: what is left of the TTL of 8 s has to pass, then somebody has to ask,
+// which cmd/server does each half second, and the new leader has to load the state. make torture-ha
+// measures it.
 //
 // The outcome of a commit whose answer is lost is unknown: it may even take effect later, when the
 // bytes arrive. So a DB remembers that a commit failed, and its next Load (or Commit) first waits for

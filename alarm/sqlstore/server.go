@@ -34,9 +34,9 @@ type Server struct {
 	Timeout time.Duration
 }
 
-// DefaultTTL is how long a lease is held without being renewed. With a renewal each 2 s and an
-// attempt to take over each second, another server leads 9 s after the last sign of a leader's life,
-// and the time that it takes to load.
+// DefaultTTL is how long a lease is held without being renewed. With an attempt to take over each half
+// second, another server has the lease 8.5 s after a leader's last renewal or commit at the latest, and
+// leads once it has loaded the state.
 const DefaultTTL = 8 * time.Second
 
 func (s *Server) setDefaults() {
