@@ -198,6 +198,18 @@ func TestForeignRow(t *testing.T) {
 	}
 }
 
+// TestRowIsNamed spoils one alert among many, which are decoded by several goroutines.
+func TestRowIsNamed(t *testing.T) {
+	for _, change := range []string{`CAST('{' AS BLOB)`, `(SELECT body FROM alerts WHERE id = 1)`} {
+		path := filled(t, 2000)
+		_, err := raw(t, path).Exec("UPDATE alerts SET body = " + change + " WHERE id = 1234")
+		require.NoError(t, err)
+		_, err = openAndLoad(t, path)
+		assertTrouble(t, err, sqlstore.ErrCorrupt, path)
+		assert.Contains(t, err.Error(), "table alerts, row 1234: ")
+	}
+}
+
 func TestReadOnly(t *testing.T) {
 	path := filled(t, 10)
 	db := open(t, path, sqlite.Options{ReadOnly: true})
