@@ -79,14 +79,9 @@ func addExport(app *kingpin.Application, commands map[string]func(context.Contex
 	}
 }
 
-// export reads SQLite's file without writing to it, and asks a server like any other reader: neither takes
-// the lease.
+// export writes nothing, and does not take the lease.
 func export(ctx context.Context, v *vault, storage config.Storage, stdout io.Writer, from, to time.Time) error {
-	open := openDatabase
-	if storage.Server() == "" {
-		open = openReadOnly
-	}
-	db, err := open(ctx, v.storagePath, "tocsin export", storage)
+	db, err := openReadOnly(ctx, v.storagePath, "tocsin export", storage)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,14 @@ func openDatabase(ctx context.Context, storagePath, name string, storage config.
 	return sqlite.Open(sqlitePath(storagePath, storage), sqlite.Options{})
 }
 
-// openReadOnly opens SQLite's file beside a server that works on it.
-func openReadOnly(_ context.Context, storagePath, _ string, storage config.Storage) (*sqlstore.DB, error) {
+// openReadOnly opens it beside servers that work on it: nothing is migrated, and nothing can be written.
+func openReadOnly(ctx context.Context, storagePath, name string, storage config.Storage) (*sqlstore.DB, error) {
+	switch storage.Server() {
+	case "postgres":
+		return postgres.Open(ctx, storage.DSN.Reveal(), postgres.Options{Name: name, ReadOnly: true})
+	case "mysql":
+		return mysql.Open(ctx, storage.DSN.Reveal(), mysql.Options{Name: name, ReadOnly: true})
+	}
 	return sqlite.Open(sqlitePath(storagePath, storage), sqlite.Options{ReadOnly: true})
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"testing"
@@ -66,6 +67,48 @@ func TestStandBy(t *testing.T) {
 			l, err := second.db.Leadership(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, "http://two", l.Name)
+		})
+	}
+}
+
+// TestOpenReadOnly looks into a database that another server works on, as export does.
+func TestOpenReadOnly(t *testing.T) {
+	for name, start := range map[string]func(testing.TB, sqlstoretest.Options) *sqlstoretest.Server{
+		"sqlite": nil, "postgres": sqlstoretest.Postgres, "mysql": sqlstoretest.MariaDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, storage := t.TempDir(), config.Storage{}
+			if start != nil {
+				storage.DSN = config.Secret(start(t, sqlstoretest.Options{}).URL(""))
+			}
+			_, err := openReadOnly(t.Context(), dir, "reader", storage)
+			require.Error(t, err, "there is nothing to read, and nothing is made")
+
+			leader, err := openDatabase(t.Context(), dir, "leader", storage)
+			require.NoError(t, err)
+			defer leader.Close()
+			generation, err := leader.Acquire(t.Context())
+			require.NoError(t, err)
+			plans := sqlstoretest.Plans(sqlstoretest.Alerts(0, 20), 10)
+			require.NoError(t, leader.Commit(t.Context(), generation, plans[0]))
+
+			reader, err := openReadOnly(t.Context(), dir, "reader", storage)
+			require.NoError(t, err)
+			defer reader.Close()
+			s, err := reader.Load(t.Context())
+			require.NoError(t, err)
+			assert.Len(t, s.Alerts, 10)
+			require.ErrorIs(t, reader.Commit(t.Context(), generation, plans[1]), sqlstore.ErrReadOnly)
+			_, err = reader.Acquire(t.Context())
+			require.ErrorIs(t, err, sqlstore.ErrReadOnly)
+			_, err = reader.Prune(t.Context(), time.Now(), 1)
+			require.ErrorIs(t, err, sqlstore.ErrReadOnly)
+
+			require.NoError(t, leader.Commit(t.Context(), generation, plans[1]), "it leads as before")
+			var out bytes.Buffer
+			n, err := reader.Export(t.Context(), &out, time.Unix(0, 0), time.Now().AddDate(100, 0, 0))
+			require.NoError(t, err)
+			assert.Equal(t, 20, n)
 		})
 	}
 }
