@@ -33,6 +33,9 @@ func MariaDB(t testing.TB, opts Options) *Server {
 	if !opts.Durable {
 		common = append(common, "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--innodb-doublewrite=0")
 	}
+	for _, setting := range opts.Settings {
+		common = append(common, "--"+setting)
+	}
 	setup := program(base, dir, who, mariadbd, slices.Concat(common, []string{"--bootstrap"})...)
 	setup.Stdin = systemTables(t, filepath.Join(base, "share/mysql"))
 	run(t, setup)

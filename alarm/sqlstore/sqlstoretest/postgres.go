@@ -36,6 +36,9 @@ func Postgres(t testing.TB, opts Options) *Server {
 	if !opts.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
+	for _, setting := range opts.Settings {
+		args = append(args, "-c", setting)
+	}
 	s := &Server{
 		Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 		scheme:  "postgres", database: "postgres", ready: "database system is ready to accept connections",

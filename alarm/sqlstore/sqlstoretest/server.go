@@ -24,6 +24,9 @@ const Password = "correct-horse-battery"
 type Options struct {
 	// Durable keeps the settings that a server has by default: each commit is synced to the disk.
 	Durable bool
+
+	// Settings are more of the server's own settings, such as "shared_preload_libraries=pg_stat_statements".
+	Settings []string
 }
 
 // A Server is a database server of its own.
@@ -49,6 +52,9 @@ func (s *Server) URLAt(address, database string) string {
 	}
 	return s.scheme + "://tocsin:" + Password + "@" + address + "/" + database
 }
+
+// PID is the process ID of the server while it runs.
+func (s *Server) PID() int { return s.running.cmd.Process.Pid }
 
 // startTimeout is how long a server may take to start, on a busy machine.
 const startTimeout = time.Minute
