@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
@@ -205,12 +206,7 @@ func (s *server) Metric(name string) (float64, error) { return s.Labelled(name, 
 
 // Labelled returns the value of the one metric that has these labels, perhaps among others.
 func (s *server) Labelled(name string, labels map[string]string) (float64, error) {
-	code, body, err := s.get("/metrics")
-	if err != nil || code != http.StatusOK {
-		return 0, fmt.Errorf("GET /metrics: %d %w", code, err)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	families, err := s.metrics()
 	if err != nil {
 		return 0, err
 	}
@@ -230,4 +226,14 @@ func (s *server) Labelled(name string, labels map[string]string) (float64, error
 		return 0, fmt.Errorf("metric %s%v: not there once", name, labels)
 	}
 	return found[0], nil
+}
+
+// metrics returns all metrics by name.
+func (s *server) metrics() (map[string]*dto.MetricFamily, error) {
+	code, body, err := s.get("/metrics")
+	if err != nil || code != http.StatusOK {
+		return nil, fmt.Errorf("GET /metrics: %d %w", code, err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(strings.NewReader(body))
 }

@@ -62,9 +62,15 @@ func startServer(t *testing.T, config string, flags ...string) *server {
 // Configure replaces the configuration file, at once.
 func (s *server) Configure(text string) {
 	s.t.Helper()
+	require.NoError(s.t, s.configure(text))
+}
+
+func (s *server) configure(text string) error {
 	fresh := s.config + ".new"
-	require.NoError(s.t, os.WriteFile(fresh, []byte(text), 0o644))
-	require.NoError(s.t, os.Rename(fresh, s.config))
+	if err := os.WriteFile(fresh, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(fresh, s.config)
 }
 
 // arguments are the command line. Without another word in flags, gossip is off.

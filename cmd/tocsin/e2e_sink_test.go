@@ -163,6 +163,13 @@ func (s *sink) Notifications() []notification {
 	return slices.Clone(s.got)
 }
 
+// Forget drops what was accepted. What is open is known as before.
+func (s *sink) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got = nil
+}
+
 // About returns the notifications that name an alert with this alertname, as receiver, status of the
 // alert: "firing".
 func (s *sink) About(alertname string) []string {
