@@ -7,6 +7,9 @@ GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 LISTEN   ?= 127.0.0.1:9093
 HISTORIES ?= 10000
 FUZZTIME ?= 30s
+SOAK     ?= 30m
+SOAK_DATABASE ?= sqlite
+SIZING   ?= 5m
 
 VERSION  = github.com/prometheus/common/version
 GIT      = $(shell git $(1) 2>/dev/null)
@@ -14,7 +17,7 @@ LDFLAGS  = -X $(VERSION).Version=$(or $(call GIT,describe --tags --always --dirt
            -X $(VERSION).Revision=$(or $(call GIT,rev-parse HEAD),unknown) \
            -X $(VERSION).Branch=$(or $(call GIT,rev-parse --abbrev-ref HEAD),unknown)
 
-.PHONY: build run demo test lint fmt compat torture fuzz bench bench-accept bench-peer vuln clean help
+.PHONY: build run demo test lint fmt compat torture fuzz bench bench-accept bench-peer soak sizing vuln clean help
 
 build: ## the binary, bin/tocsin
 	go build -ldflags '$(LDFLAGS)' -o bin/tocsin ./cmd/tocsin
@@ -69,6 +72,15 @@ bench-accept: ## makes the last run of bench the baseline
 
 bench-peer: ## tocsin and Alertmanager under the same load, side by side, in three minutes
 	go run ./cmd/internal/loadtest $(BENCHPEER)
+
+# The databases' programs have to be in PATH, as .ci/test puts them there.
+soak: ## SOAK of mixed load on SOAK_DATABASE (sqlite; postgres or mysql: two servers); the report is in bin/soak.md
+	@mkdir -p bin
+	TOCSIN_SOAK=$(SOAK) TOCSIN_SOAK_DATABASE=$(SOAK_DATABASE) TOCSIN_SOAK_REPORT=$(CURDIR)/bin/soak.md \
+		go test -count=1 -timeout 48h -v -run '^TestSoak$$' ./cmd/tocsin
+
+sizing: ## what each database has to do for 100,000 alerts, measured for SIZING each
+	TOCSIN_SIZING=$(SIZING) go test -count=1 -timeout 24h -v -run '^TestSizing$$' ./cmd/tocsin
 
 # Needs a database from outside, which GOVULNDB may point to (file:// works); so CI does not run it.
 vuln: ## known vulnerabilities in what we import
