@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"slices"
 
@@ -38,12 +40,28 @@ func newHealthProber(h *config.Health, targets func() []discovery.Target, result
 		targets = both(targets, found.Targets)
 	}
 	p, agent := h.Probe, healthAgent(h)
+	proxy, err := proxyOf(&p)
+	if err != nil {
+		return nil, nil, err
+	}
 	prober, err := probe.New(targets, probe.Options{
 		Agent: agent.Agent, Cluster: agent.Cluster, Interval: p.Interval, Timeout: p.Timeout,
-		Concurrency: p.Concurrency, PerHost: p.PerHost, MaxBody: int64(p.MaxBody), Anchors: p.Anchors,
+		Concurrency: p.Concurrency, PerHost: p.PerHost, MaxBody: int64(p.MaxBody), Anchors: p.Anchors, Proxy: proxy,
 		Activity: h.Activity.Rule(), Result: result, Registerer: registry,
 	})
 	return prober, found, err
+}
+
+// proxyOf is the proxy that endpoints are asked through, or nil.
+func proxyOf(p *config.HealthProbe) (*url.URL, error) {
+	if p.ProxyURL == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(p.ProxyURL)
+	if err != nil {
+		return nil, fmt.Errorf("tocsin.health.probe.proxy_url: %w", errors.Unwrap(err)) // without the URL, which may hold a password
+	}
+	return u, nil
 }
 
 func newKube(k *config.HealthKubernetes, activity config.HealthActivity, log *slog.Logger, registry prometheus.Registerer) (*kube.Discovery, error) {

@@ -40,6 +40,11 @@ type Options struct {
 	// service. Defaults to 1 MiB.
 	MaxBody int64
 
+	// Proxy is an HTTP proxy through which targets are asked, for an agent outside the network whose names they
+	// have. It is an anchor if there is no other. Nil means none; what the environment says of proxies does not
+	// count.
+	Proxy *url.URL
+
 	// TLS is for https; nil means the system's certificates. It is cloned.
 	TLS *tls.Config
 
@@ -90,6 +95,10 @@ func New(targets func() []discovery.Target, opts Options) (*Prober, error) {
 	case opts.Timeout >= opts.Interval:
 		return nil, errors.New("the timeout is not shorter than the interval: no request would end in its cycle")
 	}
+	if opts.Proxy != nil && len(opts.Anchors) == 0 {
+		port := cmp.Or(opts.Proxy.Port(), map[string]string{"https": "443"}[opts.Proxy.Scheme], "80")
+		opts.Anchors = []string{net.JoinHostPort(opts.Proxy.Hostname(), port)}
+	}
 	for _, a := range opts.Anchors {
 		if _, _, err := net.SplitHostPort(a); err != nil {
 			return nil, errors.New("anchor " + a + ": give a host and a port, such as kubernetes.default.svc:443")
@@ -114,12 +123,17 @@ func transport(opts Options, dialer *net.Dialer) *http.Transport {
 	if opts.TLS != nil {
 		tlsConfig = opts.TLS.Clone()
 	}
+	perHost, proxy := opts.PerHost, (func(*http.Request) (*url.URL, error))(nil)
+	if opts.Proxy != nil { // all connections are to one host
+		perHost, proxy = opts.Concurrency, http.ProxyURL(opts.Proxy)
+	}
 	return &http.Transport{
+		Proxy:                  proxy,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    opts.Timeout,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    opts.PerHost,
+		MaxIdleConnsPerHost:    perHost,
 		IdleConnTimeout:        3 * opts.Interval,
 		MaxResponseHeaderBytes: 64 << 10,
 		WriteBufferSize:        1 << 10,

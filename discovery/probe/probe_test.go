@@ -377,3 +377,19 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	_, err := New(nil, Options{})
 	require.Error(t, err)
 }
+
+// Through a proxy, names are the proxy's business; and if it is gone, nobody is said to be down.
+func TestProxy(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "http://cart.shop.svc:8080/health", r.URL.String())
+		_, _ = w.Write([]byte("UP"))
+	}))
+	u, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	p := prober(t, Options{Proxy: u}, target("cart", "http://cart.shop.svc:8080/health"))
+	assert.Equal(t, discovery.OK, p.Cycle(t.Context(), 0).Results[0].State)
+	proxy.Close()
+	c := p.Cycle(t.Context(), 0)
+	assert.True(t, c.Blind)
+	assert.Equal(t, discovery.WhyOwnNetwork, c.Results[0].Why)
+}

@@ -103,6 +103,10 @@ type HealthProbe struct {
 
 	// Anchors are addresses, host:port, of which one answers as long as our own network is well.
 	Anchors []string `yaml:"anchors"`
+
+	// ProxyURL is an HTTP proxy through which endpoints are asked, for an agent that is not in the cluster whose
+	// names it asks. It is an anchor if there is no other. Defaults to none.
+	ProxyURL string `yaml:"proxy_url"`
 }
 
 // HealthActivity says where activity is read.
@@ -254,6 +258,9 @@ func (v validator) healthProbe(p *HealthProbe, root string) {
 		if n < 0 {
 			v.refuse(at(key), join(path, key), "less than zero", "leave it out for its default")
 		}
+	}
+	if p.ProxyURL != "" {
+		v.healthURL(at("proxy_url"), join(path, "proxy_url"), p.ProxyURL, "http://proxy:3128", "http", "https")
 	}
 	for i, a := range p.Anchors {
 		if _, _, err := net.SplitHostPort(a); err != nil {

@@ -66,7 +66,7 @@ tocsin:
     - {cluster: a, environment: shop, service: cart, url: "http://cart/other"}
     - {service: cart, url: "cart", format: spring}
     target_files: [""]
-    probe: {interval: 10s, timeout: 10s, concurrency: -1, anchors: [kubernetes]}
+    probe: {interval: 10s, timeout: 10s, concurrency: -1, anchors: [kubernetes], proxy_url: "socks://x"}
     activity: {pointer: lastHour}
     priority: {active: high}
     victorialogs: {url: vl}
@@ -86,6 +86,7 @@ tocsin:
 		`am.yml:12: tocsin.health.probe.timeout: not shorter than the interval`,
 		`am.yml:12: tocsin.health.probe.concurrency: less than zero`,
 		`am.yml:12: tocsin.health.probe.anchors[0]: "kubernetes" is no host and port`,
+		`am.yml:12: tocsin.health.probe.proxy_url: not the URL of a server`,
 		`am.yml:13: tocsin.health.activity.pointer: "lastHour" is no JSON pointer`,
 		`am.yml:14: tocsin.health.priority.active: "high" is no priority`,
 		`am.yml:15: tocsin.health.victorialogs.url: not the URL of a server`,
