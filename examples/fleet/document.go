@@ -17,7 +17,7 @@ func (f *Fleet) Document(namespace, service string, now time.Time) (code int, co
 		size: f.opts.Largest/100 + int(h%uint64(max(1, f.opts.Largest/10))),
 	}
 	format := h % 16
-	if service == f.Services()[0] { // one large document for each environment
+	if service == f.services[0] { // one large document for each environment
 		w.size, format = f.opts.Largest, 0
 	}
 	w.Grow(w.size + w.size/8 + 256)

@@ -2,7 +2,8 @@
 // 170 KB, that change at each call as real ones do and fail in patterns. Tests, benchmarks and the demo
 // use it.
 //
-// A [Fleet] is an http.Handler that answers /<namespace>/<service>/health. What it answers follows from
+// A [Fleet] is an http.Handler that answers /<namespace>/<service>/health. It is also the HTTP proxy of a
+// simulated cluster, which answers http://<service>.<namespace>.svc/health. What it answers follows from
 // its options, the time, and what was asked of it with [Fleet.Fail], [Fleet.Add] and [Fleet.Remove]: two
 // fleets with the same seed give the same documents at the same instant. It may be used by several
 // goroutines. Times are UTC.
@@ -50,7 +51,8 @@ type Options struct {
 
 // A Fleet is many environments.
 type Fleet struct {
-	opts Options
+	opts     Options
+	services []string // that each environment has, sorted
 
 	mu      sync.Mutex // guards what is below
 	names   []string   // the namespaces, sorted
@@ -66,7 +68,7 @@ func New(opts Options) *Fleet {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	f := &Fleet{opts: opts, failing: map[string]bool{}}
+	f := &Fleet{opts: opts, services: namesOf(opts.Services), failing: map[string]bool{}}
 	for i := range opts.Environments {
 		f.names = append(f.names, fmt.Sprintf("env-%04d", i))
 	}
@@ -99,9 +101,11 @@ func (f *Fleet) Fail(namespace, service string, fails bool) {
 }
 
 // Services returns the names of the services that each environment has, sorted.
-func (f *Fleet) Services() []string {
+func (f *Fleet) Services() []string { return slices.Clone(f.services) }
+
+func namesOf(services int) []string {
 	var names []string
-	for i := range f.opts.Services {
+	for i := range services {
 		name := serviceNames[i%len(serviceNames)]
 		if i >= len(serviceNames) {
 			name += fmt.Sprint("-", i/len(serviceNames)+1)
@@ -130,7 +134,7 @@ func (f *Fleet) Targets(base string) []discovery.Target {
 		if f.hash("role", namespace)%10 < 3 {
 			role = discovery.Passive
 		}
-		for _, service := range f.Services() {
+		for _, service := range f.services {
 			targets = append(targets, discovery.Target{
 				Cluster: cluster, Namespace: namespace, Environment: namespace, Service: service,
 				URL:      base + "/" + namespace + "/" + service + "/health",
@@ -190,23 +194,35 @@ func (f *Fleet) Fails(namespace, service string, now time.Time) bool {
 // Live says whether an environment is used: two in five are not.
 func (f *Fleet) Live(namespace string) bool { return f.hash("live", namespace)%5 >= 2 }
 
-// ServeHTTP answers /<namespace>/<service>/health.
+// ServeHTTP answers /<namespace>/<service>/health, and as a proxy http://<service>.<namespace>.svc/health.
 func (f *Fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if len(parts) != 3 || parts[2] != "health" || !f.has(parts[0], parts[1]) {
+	namespace, service := named(r)
+	if !f.has(namespace, service) {
 		http.NotFound(w, r)
 		return
 	}
-	code, contentType, body := f.Document(parts[0], parts[1], f.opts.Clock())
+	code, contentType, body := f.Document(namespace, service, f.opts.Clock())
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(code)
 	_, _ = w.Write(body)
 }
 
+// named returns which service a request asks for; none if it asks for something else.
+func named(r *http.Request) (namespace, service string) {
+	if host, inCluster := strings.CutSuffix(r.URL.Hostname(), ".svc"); inCluster && r.URL.Path == "/health" {
+		service, namespace, _ = strings.Cut(host, ".")
+		return namespace, service
+	}
+	if parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/"); len(parts) == 3 && parts[2] == "health" {
+		return parts[0], parts[1]
+	}
+	return "", ""
+}
+
 func (f *Fleet) has(namespace, service string) bool {
 	f.mu.Lock()
 	_, found := slices.BinarySearch(f.names, namespace)
 	f.mu.Unlock()
-	return found && slices.Contains(f.Services(), service)
+	return found && slices.Contains(f.services, service)
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -84,4 +85,43 @@ func TestServe(t *testing.T) {
 	assert.Equal(t, 200, get("/env-0009/orders/health"))
 	f.Remove("env-0009")
 	assert.Equal(t, 404, get("/env-0009/orders/health"))
+}
+
+// As a proxy it answers for the names of a cluster, and another process has services fail.
+func TestServeAsProxy(t *testing.T) {
+	f := New(Options{Environments: 2, Calm: true})
+	srv, control := httptest.NewServer(f), httptest.NewServer(f.Control())
+	defer srv.Close()
+	defer control.Close()
+	u, err := url.Parse(srv.URL)
+	require.NoError(t, err)
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}
+	defer client.CloseIdleConnections()
+	ask := func(method, url string) int {
+		r, err := http.NewRequest(method, url, nil)
+		require.NoError(t, err)
+		c := client
+		if method != http.MethodGet {
+			c = http.DefaultClient
+		}
+		resp, err := c.Do(r)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	get := func(service, namespace string) int {
+		return ask(http.MethodGet, "http://"+service+"."+namespace+".svc:8080/health")
+	}
+	assert.Equal(t, 200, get("orders", "env-0001"))
+	assert.Equal(t, 404, get("orders", "env-0009"))
+	assert.Equal(t, 204, ask(http.MethodPut, control.URL+"/-/failing/env-0001/orders"))
+	assert.Equal(t, 204, ask(http.MethodPut, control.URL+"/-/failing/env-0000/"))
+	assert.Equal(t, 204, ask(http.MethodPut, control.URL+"/-/environments/env-0009"))
+	assert.Equal(t, 503, get("orders", "env-0001"))
+	assert.Equal(t, 503, get("basket", "env-0000"))
+	assert.Equal(t, 200, get("orders", "env-0009"))
+	assert.Equal(t, 204, ask(http.MethodDelete, control.URL+"/-/failing/env-0001/orders"))
+	assert.Equal(t, 204, ask(http.MethodDelete, control.URL+"/-/environments/env-0009"))
+	assert.Equal(t, 200, get("orders", "env-0001"))
+	assert.Equal(t, 404, get("orders", "env-0009"))
 }
