@@ -52,7 +52,8 @@ type found struct {
 //
 //	listed                                             taken over; the detail is built if it changed
 //	not listed, and its agent said so in a cycle       gone
-//	not listed, and its agent is blind or not heard    lost: unknown, with the detail that it had
+//	not listed, and its agent is blind or not heard,
+//	or its cycle is incomplete                         lost: unknown, with the detail that it had
 //	not listed, and its agent was not heard for forget gone
 //
 // If too few of the services that were heard before are accounted for, there is no plan but a PartialError.
@@ -73,8 +74,8 @@ func makePlan(now time.Time, known *version, missing map[string]bool, l listing,
 				s := &e.Services[j]
 				_, listed := latest[discovery.Key{Cluster: e.Cluster, Namespace: e.Namespace, Service: s.Name}]
 				owner, has := agentOf(agents, e.Cluster, s.Agent)
-				gone := !listed && (l.whole || has && !owner.Lost)
-				if !s.Lost {
+				gone := !listed && (l.whole || has && !owner.Lost && !owner.Incomplete)
+				if !s.Lost && (has || l.whole) { // one whose agent is forgotten is expected no longer
 					before++
 					got += one(listed || gone && !l.whole)
 				}
@@ -110,7 +111,7 @@ func heard(now time.Time, known *version, l listing, forget time.Duration) []Age
 			continue
 		}
 		overdue := now.Sub(c.At) > cmp.Or(3*c.Interval, 90*time.Second)
-		byKey[k] = Agent{Cluster: c.Cluster, Agent: c.Agent, At: c.At, Blind: c.Blind, Lost: !l.whole && (c.Blind || overdue)}
+		byKey[k] = Agent{Cluster: c.Cluster, Agent: c.Agent, At: c.At, Blind: c.Blind, Incomplete: c.Incomplete, Lost: !l.whole && (c.Blind || overdue)}
 	}
 	agents := make([]Agent, 0, len(byKey))
 	for _, a := range byKey {

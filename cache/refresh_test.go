@@ -127,6 +127,47 @@ func TestLostAndGone(t *testing.T) {
 	assert.Equal(t, 5, v.Summary.Clusters)
 }
 
+// A service that is missing in an incomplete cycle is lost and not gone: some are unknown, many are too many.
+func TestIncompleteCycles(t *testing.T) {
+	r := newRig(t, cache.Options{})
+	id := r.refresh(t0, fleet(50, t0, "one")...).ID
+	at := t0.Add(30 * time.Second)
+	short := func(agents int) []discovery.Cycle {
+		cycles := fleet(50, at, "one")
+		for i := range agents {
+			cycles[i].Incomplete, cycles[i].Results = true, cycles[i].Results[:2]
+		}
+		return cycles
+	}
+	r.source.Set(short(5)...)
+	_, err := r.Cycle(t.Context(), at)
+	require.ErrorIs(t, err, cache.ErrPartial)
+	v := r.view(at)
+	assert.Equal(t, id, v.ID)
+	assert.Contains(t, v.Stale.Reason, "60 of 100")
+	v = r.refresh(at, short(1)...)
+	assert.Equal(t, 100, v.Summary.Services)
+	assert.Equal(t, 8, v.Summary.Lost)
+	assert.Zero(t, v.Summary.LostAgents)
+	v = r.refresh(at, fleet(50, at, "one")...)
+	assert.Zero(t, v.Summary.Lost)
+}
+
+// Half of the agents are gone, and nobody says that they are for good: once they are forgotten, their services
+// are expected no longer.
+func TestForgottenAgents(t *testing.T) {
+	r := newRig(t, cache.Options{Forget: time.Hour})
+	r.refresh(t0, fleet(50, t0, "one")...)
+	at := t0.Add(50 * time.Minute)
+	r.source.Set(fleet(50, at, "one")[:5]...)
+	_, err := r.Cycle(t.Context(), at)
+	require.ErrorIs(t, err, cache.ErrPartial)
+	at = t0.Add(61 * time.Minute)
+	v := r.refresh(at, fleet(50, at, "one")[:5]...)
+	assert.Equal(t, 50, v.Summary.Services)
+	assert.Equal(t, 5, v.Summary.Agents)
+}
+
 // Too little from upstream, or nothing: the cache is left as it was, and says so.
 func TestRefreshKeepsWhatItHas(t *testing.T) {
 	r := newRig(t, cache.Options{})

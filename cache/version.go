@@ -69,7 +69,8 @@ type Service struct {
 	Operations       int64 `json:"operations"`       // or discovery.NotGiven
 	FailedOperations int64 `json:"failedOperations"` // or discovery.NotGiven
 
-	// Lost means that its agent is not heard: it is unknown, neither recovered nor gone.
+	// Lost means that its agent is not heard, or its row was lost on the way: it is unknown, neither recovered nor
+	// gone.
 	Lost bool `json:"lost,omitempty"`
 
 	// Failing is whether it failed when something was known of it last; FirstSeen is since when, and
@@ -89,6 +90,9 @@ type Agent struct {
 	At      time.Time `json:"at"` // its last cycle
 	Blind   bool      `json:"blind,omitempty"`
 	Lost    bool      `json:"lost,omitempty"` // not heard: its services are unknown
+
+	// Incomplete means that a part of its last cycle was lost on the way: services of it are unknown.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // A version is all that is known but for the details.

@@ -71,6 +71,7 @@ type Board struct {
 
 type agent struct {
 	heard    time.Time       // by our clock; zero: not since the start
+	whole    bool            // all that it found arrived, once at least since the start
 	seeing   time.Time       // when it was last heard and not blind
 	services []*service      // of its last cycle; some may be another's by now
 	clusters map[string]bool // of which it ever had services: one agent may have several
@@ -160,7 +161,7 @@ func (b *Board) Observe(now time.Time, c Cycle) {
 	}
 	a.heard, a.at, a.interval = now, c.At, c.Interval
 	if !c.Blind {
-		a.seeing = now
+		a.seeing, a.whole = now, a.whole || !c.Incomplete
 		before := a.services
 		a.services = make([]*service, len(c.Results))
 		for i := range c.Results {
@@ -172,7 +173,12 @@ func (b *Board) Observe(now time.Time, c Cycle) {
 			a.services[i] = s
 		}
 		for _, s := range before {
-			if s.owner == key && !s.seen.Equal(c.At) {
+			switch {
+			case s.owner != key || s.seen.Equal(c.At):
+			case c.Incomplete: // it is not known to be gone
+				s.state = Unknown
+				a.services = append(a.services, s)
+			default:
 				b.remove(s)
 			}
 		}

@@ -39,8 +39,8 @@ func (w *world) tick(cluster string, services ...string) {
 func (w *world) say(cluster string, services ...string) {
 	c := Cycle{Agent: "a", Cluster: cluster, At: w.now, Interval: 30 * time.Second}
 	for _, s := range services {
-		if s == "blind" {
-			c.Blind = true
+		if s == "blind" || s == "incomplete" {
+			c.Blind, c.Incomplete = c.Blind || s == "blind", c.Incomplete || s == "incomplete"
 			continue
 		}
 		name, state, _ := strings.Cut(s, "=")
@@ -174,6 +174,24 @@ func TestBlindAgentSaysNothing(t *testing.T) {
 	w.tick("eu", "shop/a=ok", "calm/a=ok")
 	assert.Empty(t, w.alerts())
 	assert.False(t, w.held(failingIn("eu", "shop")))
+}
+
+// What an incomplete cycle lacks is neither gone nor recovered; before the first complete one nothing is.
+func TestIncompleteCycle(t *testing.T) {
+	w := newWorld(t, BoardOptions{})
+	w.tick("eu", "shop/a=ok", "incomplete")
+	assert.True(t, w.held(failingIn("eu", "lost")), "it may be among what is missing")
+	w.tick("eu", "shop/a=fail", "old/a=fail", "calm/a=ok")
+	assert.False(t, w.held(failingIn("eu", "lost")))
+	w.tick("eu", "calm/a=ok", "shop/a=ok", "incomplete")
+	assert.Empty(t, w.alerts())
+	assert.True(t, w.held(failingIn("eu", "old")))
+	assert.False(t, w.held(failingIn("eu", "shop")), "it is heard")
+	w.tick("eu", "calm/a=ok", "incomplete")
+	assert.Len(t, w.board.Environments(), 3)
+	w.tick("eu", "calm/a=ok")
+	assert.False(t, w.held(failingIn("eu", "old")), "it is gone")
+	assert.Len(t, w.board.Environments(), 1)
 }
 
 func TestUnknownServiceIsNeitherFailedNorRecovered(t *testing.T) {

@@ -21,13 +21,13 @@ const listed = 50
 // snapshot is what the board says at an instant.
 func (b *Board) snapshot(now time.Time) (alarm.Snapshot, error) {
 	s := alarm.Snapshot{At: now}
-	heard := map[string]bool{} // clusters of which every agent was heard, and saw something
+	heard := map[string]bool{} // clusters of which every agent was heard, saw something, and was heard to the end
 	down := map[AgentKey]bool{}
 	for k, a := range b.agents {
 		if _, met := heard[k.Cluster]; !met {
 			heard[k.Cluster] = true
 		}
-		heard[k.Cluster] = heard[k.Cluster] && !a.seeing.IsZero()
+		heard[k.Cluster] = heard[k.Cluster] && a.whole
 		down[k] = b.overdue(a, now)
 	}
 	if !slices.Contains(slices.Collect(maps.Values(heard)), true) && !anyTrue(down) {
@@ -37,7 +37,7 @@ func (b *Board) snapshot(now time.Time) (alarm.Snapshot, error) {
 		switch {
 		case down[k]:
 			b.agentDown(&s, k, now)
-		case b.agents[k].seeing.IsZero(): // it has some time yet; whether it was down before is not known
+		case !b.agents[k].whole: // it has some time yet; whether it was down before is not known
 			s.Unknown(model.LabelSet{"alertname": agentDown, "cluster": model.LabelValue(k.Cluster), "agent": model.LabelValue(k.Agent)})
 		}
 	}

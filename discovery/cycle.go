@@ -19,6 +19,10 @@ type Cycle struct {
 	// do not count.
 	Blind bool `json:"blind,omitempty"`
 
+	// Incomplete says that some results were lost on their way, and nobody knows whose. A service that the agent
+	// had and that is not among Results is unknown then, and not gone.
+	Incomplete bool `json:"incomplete,omitempty"`
+
 	// Results are of every target that the agent has, sorted by key. A service that it had and that is not
 	// among them is gone for good.
 	Results []Health `json:"results"`

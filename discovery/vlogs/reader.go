@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -44,10 +43,6 @@ type ReaderOptions struct {
 type Reader struct {
 	asker
 	opts ReaderOptions
-
-	mu   sync.Mutex                                    // guards what is below
-	last map[discovery.AgentKey]map[discovery.Key]bool // the services that each agent had
-	seen map[discovery.Key]discovery.Health            // as they were read last
 }
 
 // NewReader returns a Reader of the VictoriaLogs at a URL such as http://victorialogs:9428.
@@ -69,7 +64,6 @@ func NewReader(base string, opts ReaderOptions) (*Reader, error) {
 	}
 	return &Reader{
 		asker: asker{url: u, client: client, header: opts.Header, limit: opts.Bytes}, opts: opts,
-		last: map[discovery.AgentKey]map[discovery.Key]bool{}, seen: map[discovery.Key]discovery.Health{},
 	}, nil
 }
 
@@ -96,8 +90,8 @@ type read struct {
 
 // Cycles returns the last cycle of each agent that wrote one in the window, sorted by cluster and agent. A
 // service that its agent does not have any more is not in it. If rows of a cycle are missing, nobody knows
-// which: what the agent was last known to have is in the cycle then, as it was seen last in the window, or
-// else as unknown.
+// which: it is incomplete then, and has those of the cycle before instead. What was written of a cycle that has
+// not ended is in the one before.
 func (r *Reader) Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, error) {
 	agents := map[discovery.AgentKey]*read{}
 	var parser, inner fastjson.Parser
@@ -119,15 +113,13 @@ func (r *Reader) Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, 
 	if err != nil {
 		return nil, fmt.Errorf("read the latest states: %w", err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var cycles []discovery.Cycle
 	for k, a := range agents {
 		if a.cycle.At.IsZero() {
 			continue // its first cycle has not ended
 		}
 		a.cycle.Cluster, a.cycle.Agent = k.Cluster, k.Agent
-		r.complete(k, a)
+		a.complete()
 		cycles = append(cycles, a.cycle)
 	}
 	slices.SortFunc(cycles, func(a, b discovery.Cycle) int {
@@ -136,38 +128,26 @@ func (r *Reader) Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, 
 	return cycles, nil
 }
 
-// complete decides which services the last cycle of an agent has.
-func (r *Reader) complete(k discovery.AgentKey, a *read) {
+// complete gives the last cycle its results. A row of an earlier one is of a service that is gone, or whose row
+// is missing: the cycle says how many there should be. Rows that come together need not be visible together, so
+// that as long as some are missing those of the cycle before stand in.
+func (a *read) complete() {
 	if a.cycle.Blind {
 		return
 	}
 	at := a.cycle.At.UnixNano()
 	current := 0
-	for _, c := range a.of {
-		current += one(c == at)
+	for _, of := range a.of {
+		current += one(of >= at)
 	}
-	whole := current >= a.services
-	have := map[discovery.Key]bool{}
+	if a.cycle.Incomplete = current < a.services; a.cycle.Incomplete {
+		at -= int64(2 * a.cycle.Interval)
+	}
 	for i, h := range a.results {
-		if a.of[i] == at || !whole {
-			have[h.Target.Key()] = true
-			r.seen[h.Target.Key()] = h
+		if a.of[i] >= at {
 			a.cycle.Results = append(a.cycle.Results, h)
 		}
 	}
-	for key := range r.last[k] {
-		if have[key] {
-			continue
-		}
-		if whole {
-			delete(r.seen, key)
-			continue
-		}
-		have[key] = true
-		h := discovery.NoAnswer(r.seen[key].Target, a.cycle.At, discovery.WhyNotAsked, "its row is missing in VictoriaLogs")
-		a.cycle.Results = append(a.cycle.Results, h)
-	}
-	r.last[k] = have
 	slices.SortFunc(a.cycle.Results, func(a, b discovery.Health) int { return a.Target.Key().Compare(b.Target.Key()) })
 }
 

@@ -131,7 +131,7 @@ func TestLatest(t *testing.T) {
 	assert.Equal(t, []string{"basket", "orders"}, services(got[0]), "search is gone: its agent said so")
 
 	// Two of three rows are lost on the way; one of them was never seen.
-	later := at.Add(60 * time.Second)
+	later := at.Add(61 * time.Second)
 	h := up("basket", later)
 	require.NoError(t, r.encode(must(stateOf(&discovery.Cycle{At: later, Agent: "a"}, &h))))
 	end := cycleRow{row: row{Time: later.Add(1), Message: kindCycle, Kind: kindCycle, Cluster: "eu-1", Agent: "a"}, Cycle: later.UnixNano(), Interval: 30000, Services: 3}
@@ -139,7 +139,8 @@ func TestLatest(t *testing.T) {
 	require.NoError(t, r.cut())
 	r.drain()
 	got = r.cycles()
-	assert.Equal(t, []string{"basket", "orders", "search"}, services(got[0]), "nobody knows who is missing: all that were there in the window are")
+	assert.True(t, got[0].Incomplete, "nobody knows who is missing")
+	assert.Equal(t, []string{"basket", "orders"}, services(got[0]), "those of the cycle before stand in; what left before that does not come back")
 }
 
 func services(c discovery.Cycle) []string {
@@ -179,25 +180,31 @@ func must(s stateRow, err error) stateRow {
 	return s
 }
 
-// Of a cycle whose rows are missing, what was known before is unknown once it left the window.
-func TestMissingRowsAreUnknown(t *testing.T) {
-	r, err := NewReader("http://127.0.0.1:1", ReaderOptions{})
-	require.NoError(t, err)
+// A cycle whose rows are missing says so; one that is just being written takes nothing from the one before.
+func TestComplete(t *testing.T) {
 	at := now()
-	k := discovery.AgentKey{Cluster: "eu-1", Agent: "a"}
 	a, b := health("env-1", "a", at, "{}"), health("env-1", "b", at, "{}")
-	full := &read{cycle: cycle("a", at), services: 2, results: []discovery.Health{b, a}, of: []int64{at.UnixNano(), at.UnixNano()}}
-	r.complete(k, full)
-	assert.Equal(t, []string{"a", "b"}, services(full.cycle))
-	later := at.Add(time.Hour)
-	short := &read{cycle: cycle("a", later), services: 2, results: []discovery.Health{a}, of: []int64{later.UnixNano()}}
-	r.complete(k, short)
-	require.Equal(t, []string{"a", "b"}, services(short.cycle))
-	assert.Equal(t, discovery.WhyNotAsked, short.cycle.Results[1].Why)
-	assert.Equal(t, discovery.Unknown, short.cycle.Results[1].State)
-	less := &read{cycle: cycle("a", later), services: 1, results: []discovery.Health{a}, of: []int64{later.UnixNano()}}
-	r.complete(k, less)
-	assert.Equal(t, []string{"a"}, services(less.cycle), "a complete cycle says that it is gone")
+	for name, test := range map[string]struct {
+		services   int
+		of         []int64 // the cycles of b and a, from that of the last cycle
+		want       []string
+		incomplete bool
+	}{
+		"complete":                  {2, []int64{0, 0}, []string{"a", "b"}, false},
+		"b is not visible yet":      {2, []int64{-1, 0}, []string{"a", "b"}, true},
+		"b's row is missing":        {2, []int64{-3, 0}, []string{"a"}, true},
+		"all rows are missing":      {2, []int64{-3, -3}, nil, true},
+		"b is gone":                 {1, []int64{-1, 0}, []string{"a"}, false},
+		"the next is being written": {2, []int64{1, 0}, []string{"a", "b"}, false},
+	} {
+		r := read{cycle: discovery.Cycle{At: at, Interval: time.Minute}, services: test.services, results: []discovery.Health{b, a}}
+		for _, of := range test.of {
+			r.of = append(r.of, at.Add(time.Duration(of)*time.Minute).UnixNano())
+		}
+		r.complete()
+		assert.Equal(t, test.want, services(r.cycle), name)
+		assert.Equal(t, test.incomplete, r.cycle.Incomplete, name)
+	}
 }
 
 // Documents that VictoriaLogs would drop with a 200 arrive whole: long lines, many fields, broken UTF-8,

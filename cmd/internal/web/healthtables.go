@@ -164,7 +164,7 @@ func serviceHeads() []string {
 func serviceRow(now time.Time, s *cache.Service, first healthCell, w *discovery.Workload) healthRow {
 	row := healthRow{Tone: toneOf(s.State), Cells: []healthCell{first, stateCell(s.State), {}, {}, {}, {Text: s.Version}, {Text: podWords(w)}, {Text: s.Message}}}
 	if s.Lost {
-		row.Cells[1].Text = "unknown: its agent is not heard"
+		row.Cells[1].Text = "unknown: not heard of"
 	}
 	if s.Failing {
 		row.Cells[2], row.Cells[3] = healthCell{When: makeWhen(now, s.FirstSeen)}, healthCell{Text: strconv.Itoa(s.FailCount)}
