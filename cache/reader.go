@@ -28,6 +28,10 @@ type ReaderOptions struct {
 
 	// Retry is how long the store is left alone after it failed. Defaults to 1 s.
 	Retry time.Duration
+
+	// Patience is how long the store may take to say which version is current, where one is known; and, once it
+	// failed, for all else. Defaults to 1 s.
+	Patience time.Duration
 }
 
 // A Reader reads the current version. It may be used by several goroutines.
@@ -44,6 +48,7 @@ type Reader struct {
 	follows bool // Run reads new versions
 
 	loading sync.Mutex // held by who reads a new version
+	trying  sync.Mutex // held by who looks whether a store that failed answers again
 }
 
 // A loaded version never changes.
@@ -60,6 +65,7 @@ func NewReader(store ReadStore, opts ReaderOptions) *Reader {
 	opts.Overdue = cmp.Or(opts.Overdue, 90*time.Second)
 	opts.Memory = cmp.Or(opts.Memory, 64<<20)
 	opts.Retry = cmp.Or(opts.Retry, time.Second)
+	opts.Patience = cmp.Or(opts.Patience, time.Second)
 	return &Reader{store: store, opts: opts, kept: newRecent(opts.Memory)}
 }
 
@@ -67,12 +73,15 @@ func NewReader(store ReadStore, opts ReaderOptions) *Reader {
 // says so; the error is for want of any: [ErrEmpty], or what the store said.
 func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 	r.mu.Lock()
-	l, failed, err, follows := r.loaded, r.failed, r.err, r.follows
+	l, failed, before, follows := r.loaded, r.failed, r.err, r.follows
 	r.mu.Unlock()
 	if !failed.IsZero() && now.Sub(failed) < r.opts.Retry && now.Sub(failed) >= 0 {
-		return r.known(l, now, err)
+		return r.known(l, now, before)
 	}
-	c, err := r.store.Current(ctx)
+	c, err := r.current(ctx, l, !failed.IsZero())
+	if errors.Is(err, errTried) {
+		return r.known(l, now, before)
+	}
 	if err != nil {
 		return r.failing(ctx, now, err)
 	}
@@ -92,6 +101,37 @@ func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 		v.Stale = Stale{Since: v.At, Reason: "there was no refresh since"}
 	}
 	return v, nil
+}
+
+// errTried means that another goroutine is asking a store that failed.
+var errTried = errors.New("somebody else is asking")
+
+// current asks the store which version is current. Where one is known nobody waits for long, and of those who ask a
+// store that failed only the first waits at all.
+func (r *Reader) current(ctx context.Context, known *loaded, failed bool) (Current, error) {
+	if known == nil {
+		return r.store.Current(ctx)
+	}
+	if failed {
+		if !r.trying.TryLock() {
+			return Current{}, errTried
+		}
+		defer r.trying.Unlock()
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.opts.Patience)
+	defer cancel()
+	return r.store.Current(ctx)
+}
+
+// patiently bounds what is asked of a store that failed.
+func (r *Reader) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	r.mu.Lock()
+	failed := !r.failed.IsZero()
+	r.mu.Unlock()
+	if !failed {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, r.opts.Patience)
 }
 
 // Run reads each version as it comes, until ctx ends, so that no call of View has to. Who does without it has
@@ -237,6 +277,8 @@ func (v *View) Detail(ctx context.Context, k Key) (*Detail, error) {
 	}
 	data := v.r.kept.get(e.Detail)
 	if data == nil {
+		ctx, cancel := v.r.patiently(ctx)
+		defer cancel()
 		blobs, err := v.r.store.Get(ctx, []string{e.Detail})
 		if err != nil {
 			return nil, fmt.Errorf("read the detail of %s: %w", k, err)
@@ -258,8 +300,10 @@ func (v *View) Detail(ctx context.Context, k Key) (*Detail, error) {
 // the same, from this process's memory.
 func (v *View) Search(ctx context.Context, query string, limit int) ([]Hit, error) {
 	key := v.l.head.Search
+	asked, cancel := v.r.patiently(ctx)
+	defer cancel()
 	hits, err := search(query, limit, func(prefix, after string, limit int) ([]string, error) {
-		return v.r.store.Range(ctx, key, prefix, after, limit)
+		return v.r.store.Range(asked, key, prefix, after, limit)
 	})
 	if err == nil && len(hits) > 0 || ctx.Err() != nil {
 		return hits, err

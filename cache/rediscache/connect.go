@@ -13,5 +13,6 @@ func Connect(url string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, errors.New("not the URL of a Redis server: write one such as redis://localhost:6379")
 	}
+	opts.ContextTimeoutEnabled = true // who is in a hurry says so
 	return redis.NewClient(opts), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin/tocsin/cache"
 	"github.com/tocsin/tocsin/cache/cachetest"
@@ -119,4 +120,45 @@ func TestHangingRedis(t *testing.T) {
 	assert.Less(t, time.Since(began), 3*time.Second)
 	_, err = writer.Write(t.Context(), now, nil)
 	require.ErrorContains(t, err, "redis: ")
+}
+
+// Where something is known, a Redis that hangs makes few wait, and those for no longer than a reader's patience:
+// with the default client, and for details and searches too.
+func TestHangingRedisIsNotWaitedFor(t *testing.T) {
+	server := redistest.Start(t)
+	client, err := rediscache.Connect("redis://" + server.Addr)
+	require.NoError(t, err)
+	defer client.Close()
+	writer, err := rediscache.NewWriter(client, rediscache.Options{})
+	require.NoError(t, err)
+	reader, err := rediscache.NewReader(client, rediscache.Options{Reader: cache.ReaderOptions{Patience: 100 * time.Millisecond, Retry: time.Millisecond}})
+	require.NoError(t, err)
+	now := time.Now().UTC()
+	_, err = writer.Write(t.Context(), now, cachetest.Results(5, 1, now, "one", discovery.OK))
+	require.NoError(t, err)
+	_, err = reader.View(t.Context(), now)
+	require.NoError(t, err)
+	server.Pause()
+	defer server.Continue()
+	began := time.Now()
+	var all errgroup.Group
+	for range 8 {
+		all.Go(func() error {
+			for range 4 {
+				v, err := reader.View(t.Context(), time.Now())
+				if err != nil {
+					return err
+				}
+				assert.Contains(t, v.Stale.Reason, "redis: ")
+				_, err = v.Detail(t.Context(), v.Environments()[0].Key)
+				assert.ErrorContains(t, err, "redis: ")
+				hits, err := v.Search(t.Context(), "0001", 5)
+				assert.NoError(t, err)
+				assert.Len(t, hits, 1)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, all.Wait())
+	assert.Less(t, time.Since(began), 12*time.Second, "the client alone would wait so long for one answer")
 }
