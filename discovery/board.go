@@ -40,6 +40,10 @@ type BoardOptions struct {
 	// Warn makes degraded services count as failing. Defaults to false.
 	Warn bool
 
+	// Source is the name of the board among the sources of alarms: in the alert TocsinSourceDown, which it raises
+	// when nobody could be heard for so long that agents would be overdue. Defaults to health.
+	Source string
+
 	// Clock tells the time to Alerts. Defaults to time.Now.
 	Clock func() time.Time
 }
@@ -67,6 +71,9 @@ type Board struct {
 	services     map[Key]*service
 	environments map[environmentKey]*environment
 	sorted       []environmentKey // of environments; nil after one came or went
+	deaf         time.Time        // since when nobody can be heard; zero: they can
+	deafWhy      string
+	hears        time.Time // since when they can, after they could not
 }
 
 type agent struct {
@@ -122,6 +129,7 @@ func NewBoard(opts BoardOptions) (*Board, error) {
 	if opts.Alert == "" {
 		opts.Alert = "HealthServicesFailing"
 	}
+	opts.Source = cmp.Or(opts.Source, "health")
 	if opts.Active == nil {
 		opts.Active = model.LabelSet{"severity": "critical", "priority": "P1"}
 	}
@@ -293,6 +301,28 @@ func (b *Board) Forget(k AgentKey) {
 	}
 	delete(b.agents, k)
 	b.wake()
+}
+
+// Deaf says that no agent can be heard at present, and why: their silence says nothing. What is overdue is unknown,
+// and nobody is told that agents are down.
+func (b *Board) Deaf(now time.Time, why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.deaf.IsZero() {
+		b.deaf = now
+	}
+	b.deafWhy = why.Error()
+	b.wake()
+}
+
+// Hears ends what Deaf began: the silence of agents counts from now.
+func (b *Board) Hears(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.deaf.IsZero() {
+		b.deaf, b.deafWhy, b.hears = time.Time{}, "", now
+		b.wake()
+	}
 }
 
 // Agents returns the agents that are known, sorted: keep them, and give them to the next Board.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -172,6 +173,50 @@ func TestBlindAgentSaysNothing(t *testing.T) {
 	assert.Equal(t, []string{"eu down"}, w.alerts(), "blindness is told")
 	assert.True(t, w.held(failingIn("eu", "shop")))
 	w.tick("eu", "shop/a=ok", "calm/a=ok")
+	assert.Empty(t, w.alerts())
+	assert.False(t, w.held(failingIn("eu", "shop")))
+}
+
+// As long as nobody can be heard, silence says nothing of agents: one alert says so, and not one for each of them.
+func TestDeaf(t *testing.T) {
+	w := newWorld(t, BoardOptions{})
+	w.tick("eu", "shop/a=fail")
+	w.tick("us", "shop/a=ok")
+	w.board.Deaf(w.now, errors.New("connection refused"))
+	assert.Equal(t, []string{"eu/shop active P1: a"}, w.alerts())
+	w.now = w.now.Add(2 * time.Minute)
+	w.board.Deaf(w.now, errors.New("connection refused"))
+	s, err := w.board.Alerts(t.Context())
+	require.NoError(t, err)
+	require.Len(t, s.Alerts, 1)
+	assert.Equal(t, model.LabelSet{"alertname": "TocsinSourceDown", "source": "health", "severity": "critical"}, s.Alerts[0].Labels)
+	assert.Contains(t, s.Alerts[0].Annotations["description"], "connection refused")
+	assert.True(t, w.held(failingIn("eu", "shop")))
+	assert.True(t, w.held(down("eu")), "whether it is down is not known")
+
+	w.board.Hears(w.now)
+	assert.Equal(t, []string{"eu/shop active P1: a"}, w.alerts(), "they have some time")
+	assert.False(t, w.held(down("eu")))
+	w.tick("eu", "shop/a=ok")
+	w.now = w.now.Add(61 * time.Second)
+	w.say("eu", "shop/a=ok")
+	assert.Equal(t, []string{"us down"}, w.alerts(), "silence counts from when it can be heard")
+}
+
+// After a start in deafness, nothing is known; after a while that is told.
+func TestDeafSinceTheStart(t *testing.T) {
+	w := newWorld(t, BoardOptions{Agents: []AgentKey{{Cluster: "eu", Agent: "a"}}})
+	w.board.Deaf(w.now, errors.New("connection refused"))
+	_, err := w.board.Alerts(t.Context())
+	require.ErrorIs(t, err, ErrNotHeard)
+	w.now = w.now.Add(2 * time.Minute)
+	assert.Len(t, w.alerts(), 1)
+	assert.True(t, w.held(failingIn("eu", "shop")))
+	assert.True(t, w.held(failingIn("us", "shop")))
+	assert.True(t, w.held(down("eu")))
+	assert.True(t, w.held(down("us")))
+	w.board.Hears(w.now)
+	w.tick("eu", "shop/a=ok")
 	assert.Empty(t, w.alerts())
 	assert.False(t, w.held(failingIn("eu", "shop")))
 }

@@ -30,16 +30,21 @@ func (b *Board) snapshot(now time.Time) (alarm.Snapshot, error) {
 		heard[k.Cluster] = heard[k.Cluster] && a.whole
 		down[k] = b.overdue(a, now)
 	}
-	if !slices.Contains(slices.Collect(maps.Values(heard)), true) && !anyTrue(down) {
+	deaf := !b.deaf.IsZero()
+	unread := deaf && now.Sub(b.deaf) > cmp.Or(b.opts.Overdue, patience)
+	if !anyTrue(heard) && (deaf || !anyTrue(down)) && !unread {
 		return alarm.Snapshot{}, ErrNotHeard
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(down), AgentKey.compare) {
 		switch {
-		case down[k]:
+		case down[k] && !deaf:
 			b.agentDown(&s, k, now)
-		case !b.agents[k].whole: // it has some time yet; whether it was down before is not known
+		case down[k], !b.agents[k].whole: // it has some time yet; whether it was down before is not known
 			s.Unknown(model.LabelSet{"alertname": agentDown, "cluster": model.LabelValue(k.Cluster), "agent": model.LabelValue(k.Agent)})
 		}
+	}
+	if unread {
+		b.unread(&s)
 	}
 	for _, k := range b.order() {
 		b.environment(&s, k, down)
@@ -56,6 +61,19 @@ func (b *Board) snapshot(now time.Time) (alarm.Snapshot, error) {
 	s.Unknowns = append(s.Unknowns, elsewhere(b.opts.Alert, clusters), elsewhere(agentDown, homes)) // of agents that are expected, the board knows
 	slices.SortFunc(s.Alerts, func(x, y alarm.Alert) int { return cmp.Compare(x.Fingerprint(), y.Fingerprint()) })
 	return s, nil
+}
+
+// patience is how long the silence of those may last who never said how often they speak.
+const patience = 90 * time.Second
+
+// unread adds the alert that nobody can be heard.
+func (b *Board) unread(s *alarm.Snapshot) {
+	a := s.Firing(model.LabelSet{"alertname": "TocsinSourceDown", "source": model.LabelValue(b.opts.Source), "severity": "critical"})
+	a.StartsAt = b.deaf
+	a.Annotations = model.LabelSet{
+		"summary":     "What health agents find cannot be read: nobody knows how services are.",
+		"description": model.LabelValue(fmt.Sprintf("Since %s: %s. Alerts of services are held, and what agents find is kept by them meanwhile.", since(b.deaf), clip(b.deafWhy, 300))),
+	}
 }
 
 func anyTrue[K comparable](m map[K]bool) bool {
@@ -75,11 +93,14 @@ func (k environmentKey) compare(other environmentKey) int {
 func (b *Board) overdue(a *agent, now time.Time) bool {
 	limit := b.opts.Overdue
 	if limit == 0 {
-		limit = cmp.Or(3*a.interval, 90*time.Second)
+		limit = cmp.Or(3*a.interval, patience)
 	}
 	last := a.seeing
 	if last.IsZero() {
 		last = b.start
+	}
+	if last.Before(b.hears) { // what it found meanwhile comes with the next attempt to send it
+		last, limit = b.hears, max(limit, patience)
 	}
 	return now.Sub(last) > limit
 }
@@ -90,7 +111,7 @@ func (b *Board) agentDown(s *alarm.Snapshot, k AgentKey, now time.Time) {
 	a := b.agents[k]
 	words := "It was not heard since the start."
 	switch {
-	case !a.heard.IsZero() && now.Sub(a.heard) <= cmp.Or(3*a.interval, 90*time.Second):
+	case !a.heard.IsZero() && now.Sub(a.heard) <= cmp.Or(3*a.interval, patience):
 		words = "It answers, and its own network is gone since " + since(cmp.Or(a.seeing, b.start)) + "."
 	case !a.heard.IsZero():
 		words = "It was last heard at " + since(a.heard) + "."

@@ -192,8 +192,8 @@ func (r *healthRun) read(ctx context.Context) error {
 	defer tick.Stop()
 	failing := false
 	for {
+		cycles, err := r.logs.Cycles(ctx, time.Now())
 		now := time.Now()
-		cycles, err := r.logs.Cycles(ctx, now)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -202,7 +202,11 @@ func (r *healthRun) read(ctx context.Context) error {
 		case err == nil && failing:
 			r.log.Info("what agents found is read again")
 		}
-		if failing = err != nil; !failing {
+		if failing = err != nil; failing {
+			r.board.Load().Deaf(now, err)
+			r.wake()
+		} else {
+			r.board.Load().Hears(now)
 			r.observe(ctx, now, cycles...)
 			if agents := r.board.Load().Agents(); !slices.Equal(agents, r.agents) {
 				if err := writeAgents(r.storage, agents); err != nil {

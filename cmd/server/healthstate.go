@@ -61,7 +61,9 @@ func newHealthState(h *config.Health, log *slog.Logger) (*healthState, error) {
 	}
 	if h.VictoriaLogs != nil {
 		var err error
-		if s.logs, err = vlogs.NewReader(h.VictoriaLogs.URL, vlogs.ReaderOptions{Window: max(2*time.Minute, 4*h.Probe.Interval)}); err != nil {
+		if s.logs, err = vlogs.NewReader(h.VictoriaLogs.URL, vlogs.ReaderOptions{
+			Window: max(2*time.Minute, 4*h.Probe.Interval), Timeout: min(max(10*time.Second, interval), 30*time.Second),
+		}); err != nil {
 			return nil, fmt.Errorf("tocsin.health.victorialogs: %w", err)
 		}
 		upstream = s.logs

@@ -26,6 +26,9 @@ type ReaderOptions struct {
 	// writers. Defaults to 30 min.
 	Lookback time.Duration
 
+	// Timeout bounds the question for the latest states. Defaults to 30 s.
+	Timeout time.Duration
+
 	// Bytes bounds one answer. Defaults to 256 MiB.
 	Bytes int64
 
@@ -53,9 +56,10 @@ func NewReader(base string, opts ReaderOptions) (*Reader, error) {
 	}
 	opts.Window = cmp.Or(opts.Window, 2*time.Minute)
 	opts.Lookback = cmp.Or(opts.Lookback, 30*time.Minute)
+	opts.Timeout = cmp.Or(opts.Timeout, 30*time.Second)
 	opts.Bytes = cmp.Or(opts.Bytes, 256<<20)
 	opts.Together = cmp.Or(opts.Together, 100)
-	if opts.Window < 0 || opts.Lookback < 0 || opts.Bytes < 0 || opts.Together < 0 {
+	if opts.Window < 0 || opts.Timeout < 0 || opts.Lookback < 0 || opts.Bytes < 0 || opts.Together < 0 {
 		return nil, errors.New("an option is negative: leave it out for its default")
 	}
 	client := opts.Client
@@ -93,6 +97,8 @@ type read struct {
 // which: it is incomplete then, and has those of the cycle before instead. What was written of a cycle that has
 // not ended is in the one before.
 func (r *Reader) Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+	defer cancel()
 	agents := map[discovery.AgentKey]*read{}
 	var parser, inner fastjson.Parser
 	err := r.ask(ctx, latest, now.Add(-r.opts.Window), now.Add(ahead), func(line []byte) error {
