@@ -51,7 +51,8 @@ type found struct {
 // makePlan compares what is known with what is listed.
 //
 //	listed                                             taken over; the detail is built if it changed
-//	not listed, and its agent said so in a cycle       gone
+//	not listed, and its agent said so in a cycle,
+//	or the agent is gone                               gone
 //	not listed, and its agent is blind or not heard,
 //	or its cycle is incomplete                         lost: unknown, with the detail that it had
 //	not listed, and its agent was not heard for forget gone
@@ -60,6 +61,7 @@ type found struct {
 // Known may be nil; missing are the details of it that are no longer there.
 func makePlan(now time.Time, known *version, missing map[string]bool, l listing, r rules) (plan, error) {
 	agents := heard(now, known, l, r.forget)
+	left := leftOf(l, agents)
 	latest := latestOf(l, agents)
 	p := plan{next: version{At: now, Agents: agents}}
 	if l.whole {
@@ -74,8 +76,9 @@ func makePlan(now time.Time, known *version, missing map[string]bool, l listing,
 				s := &e.Services[j]
 				_, listed := latest[discovery.Key{Cluster: e.Cluster, Namespace: e.Namespace, Service: s.Name}]
 				owner, has := agentOf(agents, e.Cluster, s.Agent)
-				gone := !listed && (l.whole || has && !owner.Lost && !owner.Incomplete)
-				if !s.Lost && (has || l.whole) { // one whose agent is forgotten is expected no longer
+				dismissed := left[discovery.AgentKey{Cluster: e.Cluster, Agent: s.Agent}]
+				gone := !listed && (l.whole || dismissed || has && !owner.Lost && !owner.Incomplete)
+				if !s.Lost && (has || dismissed || l.whole) { // one whose agent is forgotten is expected no longer
 					before++
 					got += one(listed || gone && !l.whole)
 				}
@@ -110,6 +113,10 @@ func heard(now time.Time, known *version, l listing, forget time.Duration) []Age
 		if a, ok := byKey[k]; ok && a.At.After(c.At) {
 			continue
 		}
+		if c.Gone {
+			delete(byKey, k)
+			continue
+		}
 		overdue := now.Sub(c.At) > cmp.Or(3*c.Interval, 90*time.Second)
 		byKey[k] = Agent{Cluster: c.Cluster, Agent: c.Agent, At: c.At, Blind: c.Blind, Incomplete: c.Incomplete, Lost: !l.whole && (c.Blind || overdue)}
 	}
@@ -119,6 +126,18 @@ func heard(now time.Time, known *version, l listing, forget time.Duration) []Age
 	}
 	slices.SortFunc(agents, func(a, b Agent) int { return compareAgent(a, b.Cluster, b.Agent) })
 	return agents
+}
+
+// leftOf are the agents of which upstream says that they are gone for good.
+func leftOf(l listing, agents []Agent) map[discovery.AgentKey]bool {
+	left := map[discovery.AgentKey]bool{}
+	for i := range l.cycles {
+		c := &l.cycles[i]
+		if _, has := agentOf(agents, c.Cluster, c.Agent); c.Gone && !has {
+			left[discovery.AgentKey{Cluster: c.Cluster, Agent: c.Agent}] = true
+		}
+	}
+	return left
 }
 
 func compareAgent(a Agent, cluster, agent string) int {

@@ -153,6 +153,25 @@ func TestIncompleteCycles(t *testing.T) {
 	assert.Zero(t, v.Summary.Lost)
 }
 
+// Half of the agents are said to be gone for good: all else is there, so that is no outage.
+func TestDismissedAgents(t *testing.T) {
+	r := newRig(t, cache.Options{})
+	r.refresh(t0, fleet(50, t0, "one")...)
+	at := t0.Add(5 * time.Minute)
+	cycles := fleet(50, at, "one")
+	for i := range 5 {
+		cycles[i].Results = nil
+		cycles[i].Gone = true
+	}
+	r.source.Set(cycles[4:]...) // of four of them nobody says so yet
+	_, err := r.Cycle(t.Context(), at)
+	require.ErrorIs(t, err, cache.ErrPartial)
+	v := r.refresh(at, cycles...)
+	assert.Equal(t, 50, v.Summary.Services)
+	assert.Equal(t, 5, v.Summary.Agents)
+	assert.Zero(t, v.Summary.Lost)
+}
+
 // Half of the agents are gone, and nobody says that they are for good: once they are forgotten, their services
 // are expected no longer.
 func TestForgottenAgents(t *testing.T) {

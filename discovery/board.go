@@ -160,6 +160,12 @@ func (b *Board) Observe(now time.Time, c Cycle) {
 	defer b.mu.Unlock()
 	key := AgentKey{c.Cluster, c.Agent}
 	a := b.agents[key]
+	if c.Gone {
+		if a != nil && c.At.After(a.at) {
+			b.forget(key)
+		}
+		return
+	}
 	if a == nil {
 		a = newAgent()
 		b.agents[key] = a
@@ -292,6 +298,10 @@ func (b *Board) SetActivity(cluster, namespace string, a Activity) {
 func (b *Board) Forget(k AgentKey) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.forget(k)
+}
+
+func (b *Board) forget(k AgentKey) {
 	if a := b.agents[k]; a != nil {
 		for _, s := range a.services {
 			if s.owner == k {

@@ -221,6 +221,24 @@ func TestDeafSinceTheStart(t *testing.T) {
 	assert.False(t, w.held(failingIn("eu", "shop")))
 }
 
+// An agent that is said to be gone leaves with all that it had, unless it has spoken since; one that comes back is
+// there again.
+func TestAgentIsGone(t *testing.T) {
+	w := newWorld(t, BoardOptions{})
+	gone := func(at time.Time) { w.board.Observe(w.now, Cycle{Agent: "a", Cluster: "eu", At: at, Gone: true}) }
+	w.tick("eu", "shop/a=fail")
+	w.tick("us", "shop/a=ok")
+	gone(w.now.Add(-time.Minute))
+	assert.Len(t, w.alerts(), 1, "it has spoken since")
+	gone(w.now)
+	gone(w.now)
+	assert.Empty(t, w.alerts())
+	assert.Len(t, w.board.Environments(), 1)
+	assert.Equal(t, []AgentKey{{Cluster: "us", Agent: "a"}}, w.board.Agents())
+	w.tick("eu", "shop/a=ok")
+	assert.Len(t, w.board.Environments(), 2)
+}
+
 // What an incomplete cycle lacks is neither gone nor recovered; before the first complete one nothing is.
 func TestIncompleteCycle(t *testing.T) {
 	w := newWorld(t, BoardOptions{})

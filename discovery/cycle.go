@@ -19,6 +19,10 @@ type Cycle struct {
 	// do not count.
 	Blind bool `json:"blind,omitempty"`
 
+	// Gone says that the agent is gone for good, with all that it had: somebody said so in its stead. If it comes
+	// back all the same, its next cycle says so.
+	Gone bool `json:"gone,omitempty"`
+
 	// Incomplete says that some results were lost on their way, and nobody knows whose. A service that the agent
 	// had and that is not among Results is unknown then, and not gone.
 	Incomplete bool `json:"incomplete,omitempty"`

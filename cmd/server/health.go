@@ -18,6 +18,7 @@ import (
 	"github.com/tocsin/tocsin/cmd/internal/config"
 	"github.com/tocsin/tocsin/cmd/internal/health"
 	"github.com/tocsin/tocsin/discovery"
+	"github.com/tocsin/tocsin/discovery/vlogs"
 )
 
 // healthSource is the name of the source of failing services.
@@ -172,7 +173,8 @@ func (h *healthKeeper) handlers() map[string]http.Handler {
 	return all
 }
 
-// serveForget takes an agent off the board that is gone for good.
+// serveForget says that an agent is gone for good: all who read what agents write learn of it, and with it go its
+// services and its alerts. That takes some seconds, and a refresh for pages.
 func (h *healthKeeper) serveForget(w http.ResponseWriter, r *http.Request) {
 	s := h.state.Load()
 	if s == nil {
@@ -180,12 +182,20 @@ func (h *healthKeeper) serveForget(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	k := discovery.AgentKey{Cluster: r.PathValue("cluster"), Agent: r.PathValue("agent")}
-	board := s.board.Load()
-	if !slices.Contains(board.Agents(), k) {
+	if !slices.Contains(s.board.Load().Agents(), k) {
 		http.Error(w, "no such agent: it was forgotten already, or never there", http.StatusNotFound)
 		return
 	}
-	board.Forget(k)
-	h.wake()
+	if s.origin.logs == "" {
+		http.Error(w, "this server asks by itself: what it asks no longer is gone at once", http.StatusConflict)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	defer cancel()
+	if err := vlogs.Dismiss(ctx, s.origin.logs, k, vlogs.WriterOptions{}); err != nil {
+		h.log.Error("an agent was not forgotten", "cluster", k.Cluster, "agent", k.Agent, "err", err)
+		http.Error(w, "VictoriaLogs takes nothing at the moment: try again", http.StatusServiceUnavailable)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }

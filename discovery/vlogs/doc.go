@@ -8,7 +8,8 @@
 // package cache calls a Source. Rows are
 //
 //	{kind="state"}  a service in a cycle: status, why, reason, latency, counts, hash, target; about 0.5 KB
-//	{kind="cycle"}  an agent's cycle, written after its states: interval, blind, how many services
+//	{kind="cycle"}  an agent's cycle, written after its states: interval, blind, how many services; [Dismiss]
+//	                writes one for an agent that is gone
 //	{kind="doc"}    a document as one text field, when its hash is new and each ten minutes
 //
 // with kind, cluster, namespace and service as the stream. The latest of all comes with one LogsQL query over

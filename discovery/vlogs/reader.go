@@ -82,7 +82,7 @@ const ahead = time.Minute
 // cycle that is compared: by _time, row_max takes the first row of a block of rows and not the last (v1.121.0).
 const latest = `{kind in ("state","cycle")} | stats by (kind, cluster, namespace, service, agent) row_max(cycle, _time, cycle, ` +
 	`environment, status, why, reason, http, format, hash, latency_ms, failing, operations, failed_operations, role, life, version, target, ` +
-	`contradicts, interval_ms, services, blind) as row`
+	`contradicts, interval_ms, services, blind, gone) as row`
 
 // A read is what a latest answer says of one agent.
 type read struct {
@@ -138,7 +138,7 @@ func (r *Reader) Cycles(ctx context.Context, now time.Time) ([]discovery.Cycle, 
 // is missing: the cycle says how many there should be. Rows that come together need not be visible together, so
 // that as long as some are missing those of the cycle before stand in.
 func (a *read) complete() {
-	if a.cycle.Blind {
+	if a.cycle.Blind || a.cycle.Gone {
 		return
 	}
 	at := a.cycle.At.UnixNano()
@@ -170,6 +170,7 @@ func (a *read) take(outer, fields *fastjson.Value) error {
 		a.cycle.At = time.Unix(0, cycle).UTC()
 		a.cycle.Interval = time.Duration(integer(fields, "interval_ms", 0)) * time.Millisecond
 		a.cycle.Blind = str(fields, "blind") == "true"
+		a.cycle.Gone = str(fields, "gone") == "true"
 		a.services = int(integer(fields, "services", 0))
 		return nil
 	}

@@ -73,6 +73,7 @@ type cycleRow struct {
 	Interval int64 `json:"interval_ms"`
 	Services int   `json:"services"`
 	Blind    bool  `json:"blind"`
+	Gone     bool  `json:"gone,omitempty"`
 }
 
 // A docRow is a document, or a part of one that is too long for a line.
@@ -84,6 +85,13 @@ type docRow struct {
 	Part  int    `json:"part"`
 	Parts int    `json:"parts"`
 	Doc   string `json:"doc"`
+}
+
+func cycleOf(c *discovery.Cycle) cycleRow {
+	return cycleRow{
+		row:   row{Time: c.At, Message: kindCycle, Kind: kindCycle, Cluster: c.Cluster, Agent: c.Agent},
+		Cycle: c.At.UnixNano(), Interval: c.Interval.Milliseconds(), Services: len(c.Results), Blind: c.Blind, Gone: c.Gone,
+	}
 }
 
 func stateOf(c *discovery.Cycle, h *discovery.Health) (stateRow, error) {

@@ -151,6 +151,25 @@ func services(c discovery.Cycle) []string {
 	return names
 }
 
+// An agent that is dismissed is gone for all who read, until it writes again.
+func TestDismiss(t *testing.T) {
+	r := newRig(t, WriterOptions{})
+	at := now().Add(-time.Minute)
+	r.write(cycle("a", at, health("env-1", "basket", at, "{}")))
+	require.Len(t, r.cycles(), 1)
+	require.NoError(t, Dismiss(t.Context(), r.url, discovery.AgentKey{Cluster: "eu-1", Agent: "a"}, WriterOptions{}))
+	r.drain()
+	c := r.cycles()
+	require.Len(t, c, 1)
+	assert.True(t, c[0].Gone)
+	assert.Empty(t, c[0].Results)
+	at = time.Now().UTC()
+	r.write(cycle("a", at, health("env-1", "basket", at, "{}")))
+	c = r.cycles()
+	assert.False(t, c[0].Gone)
+	assert.Len(t, c[0].Results, 1)
+}
+
 // The latest counts among rows that came in one request, and so are in one block, too.
 func TestLatestInOneBlock(t *testing.T) {
 	r := newRig(t, WriterOptions{Spool: t.TempDir()})

@@ -170,11 +170,7 @@ func (w *Writer) Write(_ context.Context, c discovery.Cycle) error {
 		}
 		trouble = errors.Join(trouble, err)
 	}
-	end := cycleRow{
-		row:   row{Time: c.At, Message: kindCycle, Kind: kindCycle, Cluster: c.Cluster, Agent: c.Agent},
-		Cycle: c.At.UnixNano(), Interval: c.Interval.Milliseconds(), Services: len(c.Results), Blind: c.Blind,
-	}
-	trouble = errors.Join(trouble, w.encode(end))
+	trouble = errors.Join(trouble, w.encode(cycleOf(&c)))
 	if len(w.written) > 2*len(c.Results)+100 { // services come and go
 		for k, last := range w.written {
 			if c.At.Sub(last.at) > 2*max(w.opts.Documents, time.Minute) {
