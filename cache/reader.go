@@ -75,7 +75,8 @@ func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 	r.mu.Lock()
 	l, failed, before, follows := r.loaded, r.failed, r.err, r.follows
 	r.mu.Unlock()
-	if !failed.IsZero() && now.Sub(failed) < r.opts.Retry && now.Sub(failed) >= 0 {
+	began := time.Now()
+	if age := now.Sub(failed); !failed.IsZero() && age < r.opts.Retry && -age < r.opts.Retry+r.opts.Patience { // it may have failed since now
 		return r.known(l, now, before)
 	}
 	c, err := r.current(ctx, l, !failed.IsZero())
@@ -83,11 +84,11 @@ func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 		return r.known(l, now, before)
 	}
 	if err != nil {
-		return r.failing(ctx, now, err)
+		return r.failing(ctx, now, time.Since(began), err)
 	}
 	if l == nil || l.id != c.ID && !follows {
 		if l, err = r.load(ctx, c, l); err != nil {
-			return r.failing(ctx, now, err)
+			return r.failing(ctx, now, time.Since(began), err)
 		}
 	}
 	r.mu.Lock()
@@ -158,13 +159,13 @@ func (r *Reader) Run(ctx context.Context) error {
 	}
 }
 
-// failing takes note of an error, and answers from what is known.
-func (r *Reader) failing(ctx context.Context, now time.Time, err error) (*View, error) {
+// failing takes note of an error that took some time, and answers from what is known.
+func (r *Reader) failing(ctx context.Context, now time.Time, took time.Duration, err error) (*View, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	r.mu.Lock()
-	r.failed, r.err = now, err
+	r.failed, r.err = now.Add(took), err
 	if errors.Is(err, ErrEmpty) {
 		r.failed = time.Time{} // it answers
 	}
