@@ -118,3 +118,9 @@ func (s *Server) Kill() {
 	_ = s.cmd.Wait()
 	s.cmd = nil
 }
+
+// Pause stops the server where it is: connections stay, and nothing answers.
+func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Continue lets a server go on that was paused.
+func (s *Server) Continue() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
