@@ -71,6 +71,7 @@ type Board struct {
 	services     map[Key]*service
 	environments map[environmentKey]*environment
 	sorted       []environmentKey // of environments; nil after one came or went
+	left         map[string]bool  // clusters of which an agent is gone for good
 	deaf         time.Time        // since when nobody can be heard; zero: they can
 	deafWhy      string
 	hears        time.Time // since when they can, after they could not
@@ -146,7 +147,7 @@ func NewBoard(opts BoardOptions) (*Board, error) {
 	}
 	b := &Board{
 		opts: opts, start: opts.Clock(), changed: make(chan struct{}, 1),
-		agents: map[AgentKey]*agent{}, services: map[Key]*service{}, environments: map[environmentKey]*environment{},
+		agents: map[AgentKey]*agent{}, services: map[Key]*service{}, environments: map[environmentKey]*environment{}, left: map[string]bool{},
 	}
 	for _, k := range opts.Agents {
 		b.agents[k] = newAgent()
@@ -161,7 +162,7 @@ func (b *Board) Observe(now time.Time, c Cycle) {
 	key := AgentKey{c.Cluster, c.Agent}
 	a := b.agents[key]
 	if c.Gone {
-		if a != nil && c.At.After(a.at) {
+		if a == nil || c.At.After(a.at) {
 			b.forget(key)
 		}
 		return
@@ -310,6 +311,7 @@ func (b *Board) forget(k AgentKey) {
 		}
 	}
 	delete(b.agents, k)
+	b.left[k.Cluster] = true
 	b.wake()
 }
 

@@ -233,6 +233,8 @@ func TestAgentIsGone(t *testing.T) {
 	gone(w.now)
 	gone(w.now)
 	assert.Empty(t, w.alerts())
+	assert.False(t, w.held(failingIn("eu", "shop")), "it is no cluster of which nothing is known")
+	assert.False(t, w.held(down("eu")))
 	assert.Len(t, w.board.Environments(), 1)
 	assert.Equal(t, []AgentKey{{Cluster: "us", Agent: "a"}}, w.board.Agents())
 	w.tick("eu", "shop/a=ok")

@@ -30,6 +30,11 @@ func (b *Board) snapshot(now time.Time) (alarm.Snapshot, error) {
 		heard[k.Cluster] = heard[k.Cluster] && a.whole
 		down[k] = b.overdue(a, now)
 	}
+	for c := range b.left { // nothing fires where there is no agent any more
+		if _, met := heard[c]; !met {
+			heard[c] = true
+		}
+	}
 	deaf := !b.deaf.IsZero()
 	unread := deaf && now.Sub(b.deaf) > cmp.Or(b.opts.Overdue, patience)
 	if !anyTrue(heard) && (deaf || !anyTrue(down)) && !unread {

@@ -9,13 +9,18 @@ import (
 )
 
 // A splitter makes one cycle for each cluster out of one for all: what is written names an agent by its
-// cluster. A cluster of which nothing is left has an empty cycle from then on, which says so.
-type splitter struct{ clusters map[string]bool }
+// cluster. Of a cluster of which nothing is left it is said from then on that its agent is gone: after a restart
+// nobody would know that it was asked there. In its own cluster an agent stays, for something may come.
+type splitter struct {
+	home     string
+	clusters map[string]bool
+}
 
 func newSplitter(h *config.Health) *splitter {
 	s := &splitter{clusters: map[string]bool{}}
 	if h.Kubernetes != nil {
-		s.clusters[h.Kubernetes.Cluster] = true
+		s.home = h.Kubernetes.Cluster
+		s.clusters[s.home] = true
 	}
 	return s
 }
@@ -31,6 +36,7 @@ func (s *splitter) split(c discovery.Cycle) []discovery.Cycle {
 	for _, cluster := range slices.Sorted(maps.Keys(s.clusters)) {
 		part := c
 		part.Cluster, part.Results = cluster, results[cluster]
+		part.Gone = len(part.Results) == 0 && cluster != s.home && !c.Blind
 		all = append(all, part)
 	}
 	return all

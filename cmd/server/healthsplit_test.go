@@ -22,9 +22,16 @@ func TestSplit(t *testing.T) {
 		all := map[string]int{}
 		for _, c := range cycles {
 			all[c.Cluster] = len(c.Results)
+			if c.Gone {
+				all[c.Cluster] = -1
+			}
 		}
 		return all
 	}
 	assert.Equal(t, map[string]int{"home": 0, "a": 2, "b": 1}, counts(s.split(of("a", "a", "b"))))
-	assert.Equal(t, map[string]int{"home": 1, "a": 0, "b": 1}, counts(s.split(of("b", "home"))), "what is gone is said to be gone")
+	assert.Equal(t, map[string]int{"home": 1, "a": -1, "b": 1}, counts(s.split(of("b", "home"))), "what is gone is said to be gone")
+	assert.Equal(t, map[string]int{"home": 0, "a": -1, "b": -1}, counts(s.split(of())), "but for the agent in its own cluster")
+	blind := of()
+	blind.Blind = true
+	assert.Equal(t, map[string]int{"home": 0, "a": 0, "b": 0}, counts(s.split(blind)))
 }
