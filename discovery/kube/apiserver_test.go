@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -21,14 +22,18 @@ const (
 	half = -2 // the answer is
 )
 
-// An apiServer plays a Kubernetes API server, and its troubles: lists, watches from a version, bookmarks
-// of streaming lists, versions that are forgotten.
+// An apiServer plays a Kubernetes API server, and its troubles: lists, in pages if that is asked for, watches
+// from a version, bookmarks of streaming lists, label selectors, versions that are forgotten, and rights.
 type apiServer struct {
-	t     *testing.T
-	url   string
-	usage string
+	t      *testing.T
+	url    string
+	usage  string
+	rights *rights // nil grants everything
+	legacy bool    // it knows no streaming lists
 
 	mu       sync.Mutex // guards what is below
+	forgets  bool       // the version of a list is forgotten before its second part is asked for
+	forgot   int        // how often it was
 	version  int
 	oldest   int // watches from before are gone
 	objects  map[string]map[string]json.RawMessage
@@ -130,6 +135,20 @@ func (s *apiServer) refuse(code int) {
 	s.refusing = code
 }
 
+// forget has the server forget the version of each list that comes in parts, or no longer.
+func (s *apiServer) forget(forgets bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgets = forgets
+}
+
+// forgotten returns how often it did.
+func (s *apiServer) forgotten() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forgot
+}
+
 func (s *apiServer) asked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,6 +166,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests++
 	refusing := s.refusing
+	if refusing == 0 && !s.rights.grant(r) {
+		refusing = http.StatusForbidden
+	}
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", runtime.ContentTypeJSON)
 	switch {
@@ -162,7 +184,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case refusing > 0:
 		w.WriteHeader(refusing)
-		_, _ = w.Write(status(refusing, metav1.StatusReasonUnknown))
+		_, _ = w.Write(status(refusing, reasons[refusing]))
 		return
 	case strings.HasSuffix(r.URL.Path, usagePath):
 		if s.usage == "" {
@@ -176,16 +198,43 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.watch(w, r, resource)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	version, kind := kindOf(resource)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"apiVersion": version, "kind": kind + "List", "metadata": map[string]any{"resourceVersion": fmt.Sprint(s.version)}, "items": s.list(resource),
-	})
+	s.serveList(w, r, resource)
 }
 
-// list returns the objects, sorted. The server is locked.
-func (s *apiServer) list(resource string) []json.RawMessage {
+// reasons are what the codes come with; others come with none.
+var reasons = map[int]metav1.StatusReason{
+	http.StatusUnauthorized: metav1.StatusReasonUnauthorized, http.StatusForbidden: metav1.StatusReasonForbidden,
+	http.StatusTooManyRequests: metav1.StatusReasonTooManyRequests, http.StatusServiceUnavailable: metav1.StatusReasonServiceUnavailable,
+}
+
+// serveList answers with a list. With a limit it comes in parts, as long as the version of the first one is
+// not forgotten.
+func (s *apiServer) serveList(w http.ResponseWriter, r *http.Request, resource string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items, at, from, limit := s.list(resource, selectorOf(r)), s.version, 0, 0
+	_, _ = fmt.Sscan(r.URL.Query().Get("limit"), &limit)
+	if token := r.URL.Query().Get("continue"); token != "" {
+		_, _ = fmt.Sscanf(token, "%d@%d", &from, &at)
+	}
+	if from > 0 && s.forgets {
+		s.forgot++
+		w.WriteHeader(http.StatusGone)
+		_, _ = w.Write(status(http.StatusGone, metav1.StatusReasonExpired))
+		return
+	}
+	head := map[string]any{"resourceVersion": fmt.Sprint(at)}
+	items = items[min(from, len(items)):]
+	if limit > 0 && len(items) > limit {
+		items = items[:limit]
+		head["continue"] = fmt.Sprintf("%d@%d", from+limit, at)
+	}
+	version, kind := kindOf(resource)
+	_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": version, "kind": kind + "List", "metadata": head, "items": items})
+}
+
+// list returns the objects that a selector selects, sorted. The server is locked.
+func (s *apiServer) list(resource string, selector labels.Selector) []json.RawMessage {
 	items := []json.RawMessage{}
 	var keys []string
 	for key := range s.objects[resource] {
@@ -193,12 +242,38 @@ func (s *apiServer) list(resource string) []json.RawMessage {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		items = append(items, s.objects[resource][key])
+		if selects, _ := matches(selector, s.objects[resource][key]); selects {
+			items = append(items, s.objects[resource][key])
+		}
 	}
 	return items
 }
 
+func selectorOf(r *http.Request) labels.Selector {
+	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+	if err != nil {
+		return labels.Nothing()
+	}
+	return selector
+}
+
+// matches says whether a selector selects an object, and returns the object's key.
+func matches(selector labels.Selector, object []byte) (selects bool, key string) {
+	var o metav1.PartialObjectMetadata
+	if json.Unmarshal(object, &o) != nil {
+		return false, ""
+	}
+	return selector.Matches(labels.Set(o.Labels)), o.Namespace + "/" + o.Name
+}
+
+// watch sends what changes. What a selector no longer selects is deleted, for who watches.
 func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, resource string) {
+	if s.legacy && r.URL.Query().Get("sendInitialEvents") != "" {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = w.Write(status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
+		return
+	}
+	selector, sent := selectorOf(r), map[string]bool{}
 	write := func(kind string, object []byte) {
 		_, _ = fmt.Fprintf(w, "{\"type\":%q,\"object\":%s}\n", kind, object)
 	}
@@ -208,7 +283,7 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, resource strin
 	s.mu.Lock()
 	switch {
 	case r.URL.Query().Get("sendInitialEvents") == "true":
-		for _, o := range s.list(resource) {
+		for _, o := range s.list(resource, selector) {
 			write("ADDED", o)
 		}
 		from = s.version
@@ -225,9 +300,18 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, resource strin
 	dropped := s.dropped
 	for {
 		for _, e := range s.events {
-			if e.version > from && e.resource == resource {
-				write(e.kind, e.object)
+			if e.resource != resource {
+				continue
 			}
+			selects, key := matches(selector, e.object)
+			switch {
+			case e.version <= from: // it was listed
+			case selects:
+				write(e.kind, e.object)
+			case sent[key]:
+				write("DELETED", e.object)
+			}
+			sent[key] = selects && e.kind != "DELETED"
 		}
 		from = s.version
 		changed := s.changed

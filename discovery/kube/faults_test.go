@@ -26,6 +26,8 @@ func TestFaults(t *testing.T) {
 		"401":                {refusing(401), refusing(0)},
 		"403":                {refusing(403), refusing(0)},
 		"500":                {refusing(500), refusing(0)},
+		"429":                {refusing(429), refusing(0)},
+		"503":                {refusing(503), refusing(0)},
 		"connections cut":    {refusing(cut), refusing(0)},
 		"half an answer":     {refusing(half), refusing(0)},
 		"410 for the answer": {refusing(410), refusing(0)},
