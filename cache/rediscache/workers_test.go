@@ -95,6 +95,7 @@ func TestWorkers(t *testing.T) {
 	}
 	server := redistest.Start(t)
 	client := connect(t, server)
+	ledger := server.Follow(t, "workers:")
 	workers := map[string]*worker{}
 	for _, holder := range []string{"a", "b", "c"} {
 		workers[holder] = startWorker(t, server.Addr, holder)
@@ -121,6 +122,12 @@ func TestWorkers(t *testing.T) {
 	left, err := client.XLen(t.Context(), "workers:tasks").Result()
 	require.NoError(t, err)
 	assert.LessOrEqual(t, left, int64(40), "tasks do not pile up")
+	require.Eventually(t, func() bool {
+		published := ledger.Published()
+		return len(published) > 0 && published[len(published)-1].ID >= w.last
+	}, 20*time.Second, time.Millisecond)
+	require.NoError(t, ledger.Check())
+	assert.Equal(t, 40, ledger.Published()[0].Tasks())
 }
 
 // A watch looks at each version that is published.

@@ -3,7 +3,7 @@
 //
 // It is redis-server from PATH, or the one that make test takes out of Debian's packages into bin/debian.
 // Where there is none the test is skipped, and fails if TOCSIN_REQUIRE=1. A Server is used by one
-// goroutine; it ends with its test.
+// goroutine; it ends with its test. [Server.Follow] shows who published what.
 package redistest
 
 import (
