@@ -172,7 +172,7 @@ func (r *Refresher) wait(ctx context.Context, version string, want int) (map[str
 		if time.Now().After(deadline) {
 			return nil, errors.Join(fmt.Errorf("%w: %s was not finished in %s", ErrAbandoned, version, r.p.opts.Abandon), trouble)
 		}
-		if time.Since(r.p.renewed) > 10*time.Second {
+		if time.Since(r.p.renewed) > min(10*time.Second, r.p.opts.Interval/3) {
 			if err := r.p.acquire(ctx); err != nil {
 				return nil, err
 			}

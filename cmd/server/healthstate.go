@@ -55,8 +55,10 @@ func newHealthState(h *config.Health, log *slog.Logger) (*healthState, error) {
 		interval = h.Cache.Refresh
 	}
 	var upstream cache.Source = s.direct
+	times := cacheTimes(interval)
 	opts := rediscache.Options{
-		Cache:  cache.Options{Interval: interval, Forget: 24 * time.Hour, Logger: log, Registerer: s.metrics},
+		Times:  times,
+		Cache:  cache.Options{Interval: interval, Abandon: times.VersionTTL, Forget: 24 * time.Hour, Logger: log, Registerer: s.metrics},
 		Reader: cache.ReaderOptions{Overdue: max(90*time.Second, 3*interval)},
 	}
 	if h.VictoriaLogs != nil {
@@ -74,6 +76,17 @@ func newHealthState(h *config.Health, log *slog.Logger) (*healthState, error) {
 		s.close()
 	}
 	return s, err
+}
+
+// cacheTimes are how long leases, claims and versions last: in proportion to the interval, so that the publisher
+// holds its lease from one refresh to the next, and long enough for a step of a slow machine.
+func cacheTimes(interval time.Duration) cache.MemoryOptions {
+	return cache.MemoryOptions{
+		Lease:      max(10*time.Second, interval*3/2),
+		ClaimAfter: max(10*time.Second, 2*interval),
+		VersionTTL: max(time.Minute, 3*interval),
+		Spare:      max(10*time.Minute, 6*interval),
+	}
 }
 
 func (s *healthState) openCache(h *config.Health, upstream cache.Source, opts rediscache.Options) (err error) {

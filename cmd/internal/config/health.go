@@ -144,7 +144,9 @@ type HealthCache struct {
 	// Redis is the URL of a server.
 	Redis Secret `yaml:"redis"`
 
-	// Refresh is the time between two versions. Defaults to 30s.
+	// Refresh is the time between two versions. The publisher's lease lasts half as long again, what a worker
+	// took and does not finish goes to another after twice as long, and a version is given up after thrice as
+	// long; 10s, 10s and 1m at least. Defaults to 30s.
 	Refresh time.Duration `yaml:"refresh"`
 }
 
