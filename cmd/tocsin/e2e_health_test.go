@@ -37,8 +37,14 @@ type town struct {
 // newTown starts a calm fleet with fifteen services in each environment.
 func newTown(t *testing.T, environments int) *town {
 	t.Helper()
+	return newTownOf(t, environments, 15)
+}
+
+// newTownOf is newTown with so many services.
+func newTownOf(t *testing.T, environments, services int) *town {
+	t.Helper()
 	town := &town{
-		t: t, fleet: fleet.New(fleet.Options{Environments: environments, Services: 15, Clusters: 3, Calm: true, Largest: 4 << 10}),
+		t: t, fleet: fleet.New(fleet.Options{Environments: environments, Services: services, Clusters: 3, Calm: true, Largest: 4 << 10}),
 		file: filepath.Join(t.TempDir(), "targets.json"), sink: newSink(t), users: 1, passive: map[string]bool{},
 	}
 	srv := httptest.NewServer(town)
