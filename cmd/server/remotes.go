@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"golang.org/x/time/rate"
 
 	"github.com/tocsin/tocsin/alarm"
@@ -128,13 +129,23 @@ func respondersOf(rs []config.Responder) []opsgenie.Responder {
 	return out
 }
 
-// priorityOf returns the first rule's that matches, or what the severity says.
+// healthAlert is the name of alerts about failing services, which bring their priority with them: as tocsin.health
+// has it, or as the rules in examples/rules have.
+const healthAlert = "HealthServicesFailing"
+
+// priorityOf returns the first rule's that matches, or what an alert about failing services brings, or else what the
+// severity says.
 func priorityOf(rules []config.PriorityRule) func(*alarm.Alert, string) string {
 	return func(a *alarm.Alert, bySeverity string) string {
 		for _, rule := range rules {
 			if slices.Concat(rule.Matchers...).Matches(a.Labels) {
 				return rule.Priority
 			}
+		}
+		switch p := a.Labels["priority"]; {
+		case a.Labels[model.AlertNameLabel] != healthAlert:
+		case p == "P1", p == "P2", p == "P3", p == "P4", p == "P5":
+			return string(p)
 		}
 		return bySeverity
 	}

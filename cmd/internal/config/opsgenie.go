@@ -74,7 +74,8 @@ type Opsgenie struct {
 	Responders []Responder `yaml:"responders"`
 	VisibleTo  []Responder `yaml:"visible_to"`
 
-	// Priorities take the place of the severity's priority; the first that matches counts.
+	// Priorities take the place of the severity's priority, and of what alerts about failing services bring
+	// (tocsin.health.priority); the first that matches counts.
 	Priorities []PriorityRule `yaml:"priorities"`
 
 	// RequestsPerSecond bounds the requests about incidents, over all receivers of the account. Zero asks
