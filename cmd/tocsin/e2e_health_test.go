@@ -28,6 +28,8 @@ type town struct {
 	file  string
 	sink  *sink
 
+	stateLabel string // the label that says whether an environment is active
+
 	mu      sync.Mutex // guards what is below
 	users   int        // of the environment quiet
 	failing bool       // its services
@@ -45,7 +47,7 @@ func newTownOf(t *testing.T, environments, services int) *town {
 	t.Helper()
 	town := &town{
 		t: t, fleet: fleet.New(fleet.Options{Environments: environments, Services: services, Clusters: 3, Calm: true, Largest: 4 << 10}),
-		file: filepath.Join(t.TempDir(), "targets.json"), sink: newSink(t), users: 1, passive: map[string]bool{},
+		file: filepath.Join(t.TempDir(), "targets.json"), sink: newSink(t), users: 1, passive: map[string]bool{}, stateLabel: "state",
 	}
 	srv := httptest.NewServer(town)
 	t.Cleanup(srv.Close)
@@ -87,7 +89,7 @@ func (w *town) Write() {
 		if w.passive[t.Namespace] {
 			role = "passive"
 		}
-		all = append(all, target{t.Cluster, t.Namespace, t.Service, t.URL, map[string]string{"state": role}})
+		all = append(all, target{t.Cluster, t.Namespace, t.Service, t.URL, map[string]string{w.stateLabel: role}})
 	}
 	for _, service := range w.fleet.Services() {
 		all = append(all, target{"cluster-q", "quiet", service, w.url + "/quiet/" + service + "/health", nil})
