@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tocsin/tocsin/discovery"
@@ -79,7 +80,7 @@ func before(ctx context.Context, blobs Blobs, jobs []job) error {
 		if d == nil {
 			continue
 		}
-		if old, err := decodeDetail(d); err == nil { // a damaged one is built from nothing
+		if old, err := readDetail(d); err == nil { // a damaged one is built from nothing
 			jobs[at[i]].old = old
 		}
 	}
@@ -95,7 +96,7 @@ func (j *job) lacking() []*discovery.Health {
 			continue
 		}
 		if !j.Again && j.old != nil {
-			if s := j.old.Service(h.Target.Service); s != nil && s.DocumentHash == h.Hash && len(s.Raw) > 0 {
+			if s := j.old.Service(h.Target.Service); s != nil && s.DocumentHash == h.Hash && s.Size > 0 {
 				continue
 			}
 		}
@@ -104,17 +105,47 @@ func (j *job) lacking() []*discovery.Health {
 	return out
 }
 
-// build makes the detail.
-func (j *job) build() (Blob, error) {
+// built are details as they are stored. Free is called when they were.
+type built struct {
+	blobs   []Blob
+	buffers []*[]byte
+}
+
+func (b *built) free() {
+	for _, buf := range b.buffers {
+		buffers.Put(buf)
+	}
+}
+
+// buffers are what details are made in.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// buildAll makes the details of some jobs.
+func buildAll(jobs []job) (*built, error) {
+	b := &built{blobs: make([]Blob, len(jobs))}
+	for i := range jobs {
+		buf := buffers.Get().(*[]byte)
+		b.buffers = append(b.buffers, buf)
+		var err error
+		if b.blobs[i], err = jobs[i].build(buf); err != nil {
+			b.free()
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// build makes the detail, in a buffer.
+func (j *job) build(buf *[]byte) (Blob, error) {
 	d := Detail{Key: j.Key, Environment: j.Environment, Activity: j.Activity, At: j.At}
-	for _, h := range j.Health {
+	d.Services = make([]ServiceDetail, 0, len(j.Health)+len(j.Lost))
+	for i := range j.Health {
 		var old *ServiceDetail
 		if j.old != nil {
-			old = j.old.Service(h.Target.Service)
+			old = j.old.Service(j.Health[i].Target.Service)
 		}
-		s := ServiceDetail{Health: h}
-		s.document(old)
-		d.Services = append(d.Services, s)
+		d.Services = append(d.Services, ServiceDetail{Health: j.Health[i]})
+		d.Services[i].document(old)
 	}
 	for _, name := range j.Lost {
 		if j.old == nil {
@@ -124,7 +155,7 @@ func (j *job) build() (Blob, error) {
 			d.Services = append(d.Services, *old)
 		}
 	}
-	b, err := d.encode()
+	b, err := d.encode(buf)
 	if err != nil {
 		return Blob{}, fmt.Errorf("encode the detail of %s: %w", j.Key, err)
 	}

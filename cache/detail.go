@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -38,6 +37,8 @@ type ServiceDetail struct {
 	DocumentStatus int            `json:"documentStatus,omitempty"` // the HTTP code
 	Size           int            `json:"size"`                     // of the document
 	Packed         int            `json:"packed"`                   // in the blob
+
+	packed []byte // the document as it is in a blob, until unpacked
 }
 
 // Tree reads the document into its dependencies and data. A detail does not carry them, for they are twice as
@@ -64,47 +65,51 @@ func (s *ServiceDetail) document(before *ServiceDetail) {
 	s.Nodes, s.Data = nil, nil
 	if len(s.Raw) > 0 {
 		s.DocumentAt, s.DocumentHash, s.DocumentType, s.DocumentStatus = s.At, s.Hash, s.ContentType, s.HTTPStatus
-	} else if before != nil && len(before.Raw) > 0 {
-		s.Raw, s.DocumentAt, s.DocumentHash = before.Raw, before.DocumentAt, before.DocumentHash
+	} else if before != nil && before.Size > 0 {
+		s.packed, s.Size, s.DocumentAt, s.DocumentHash = before.packed, before.Size, before.DocumentAt, before.DocumentHash
 		s.DocumentType, s.DocumentStatus = before.DocumentType, before.DocumentStatus
 	}
-	s.Old = len(s.Raw) > 0 && s.DocumentHash != s.Hash
-	s.Size = len(s.Raw)
+	if len(s.Raw) > 0 {
+		s.Size = len(s.Raw)
+	}
+	s.Old = s.Size > 0 && s.DocumentHash != s.Hash
 }
 
 // encode returns a detail as a blob, whose key is of its content: the length of its head, the head (JSON
 // without the documents) and then each document, all compressed by S2 (four to five times smaller, at a
-// gigabyte per second).
-func (d *Detail) encode() (Blob, error) {
-	buf := packs.Get().(*[]byte)
-	defer packs.Put(buf)
-	packed := (*buf)[:0]
+// gigabyte per second). The blob is in the buffer, which has to last as long. The head says how long the
+// documents became and so is made after them, in a gap before them that is almost always wide enough.
+func (d *Detail) encode(buf *[]byte) (Blob, error) {
+	gap := 256 * (len(d.Services) + 8)
+	data := slices.Grow((*buf)[:0], gap)[:gap]
 	for i := range d.Services {
 		s := &d.Services[i]
-		before := len(packed)
-		packed = pack(packed, s.Raw)
-		s.Size, s.Packed = len(s.Raw), len(packed)-before
+		before := len(data)
+		if len(s.Raw) > 0 {
+			data, s.Size = pack(data, s.Raw), len(s.Raw)
+		} else {
+			data = append(data, s.packed...) // what did not change is not compressed again
+		}
+		s.Packed = len(data) - before
 	}
-	*buf = packed
 	text, err := json.Marshal(d)
 	if err != nil {
 		return Blob{}, err
 	}
 	head := s2.Encode(nil, text)
-	data := make([]byte, 0, binary.MaxVarintLen64+len(head)+len(packed))
-	data = binary.AppendUvarint(data, uint64(len(head)))
-	data = append(append(data, head...), packed...)
+	head = slices.Insert(head, 0, binary.AppendUvarint(nil, uint64(len(head)))...)
+	if len(head) > gap {
+		data = slices.Insert(data, gap, make([]byte, len(head)-gap)...)
+		gap = len(head)
+	}
+	*buf = data
+	data = data[gap-len(head):]
+	copy(data, head)
 	return Blob{Key: fmt.Sprintf("detail/%016x%016x", xxhash.Sum64(data), xxhash.Sum64(text)), Data: data}, nil
 }
 
-// packs are the buffers that documents are compressed into.
-var packs = sync.Pool{New: func() any { return new([]byte) }}
-
-// pack appends a document, compressed. An empty one is nothing.
+// pack appends a document, compressed.
 func pack(to, raw []byte) []byte {
-	if len(raw) == 0 {
-		return to
-	}
 	to = slices.Grow(to, s2.MaxEncodedLen(len(raw)))
 	return to[:len(to)+len(s2.Encode(to[len(to):cap(to)], raw))]
 }
@@ -130,8 +135,8 @@ func unpack(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// decodeDetail reads what encode wrote.
-func decodeDetail(data []byte) (*Detail, error) {
+// readDetail reads what encode wrote, and leaves the documents packed. They are parts of data.
+func readDetail(data []byte) (*Detail, error) {
 	length, n := binary.Uvarint(data)
 	if n <= 0 || length > uint64(len(data)-n) {
 		return nil, fmt.Errorf("%w: it is cut short", errDetail)
@@ -147,16 +152,29 @@ func decodeDetail(data []byte) (*Detail, error) {
 	packed := data[n+int(length):]
 	for i := range d.Services {
 		s := &d.Services[i]
-		if s.Packed < 0 || s.Packed > len(packed) {
+		if s.Packed < 0 || s.Packed > len(packed) || (s.Packed > 0) != (s.Size > 0) {
 			return nil, fmt.Errorf("%w: a document is cut short", errDetail)
 		}
-		if s.Packed > 0 {
-			if s.Raw, err = unpack(packed[:s.Packed]); err != nil {
-				return nil, err
-			}
-		}
-		packed = packed[s.Packed:]
+		s.packed, packed = packed[:s.Packed:s.Packed], packed[s.Packed:]
 		s.ContentType = s.DocumentType
 	}
 	return &d, nil
+}
+
+// decodeDetail reads what encode wrote, with the documents.
+func decodeDetail(data []byte) (*Detail, error) {
+	d, err := readDetail(data)
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		if s.Packed > 0 {
+			if s.Raw, err = unpack(s.packed); err != nil {
+				return nil, err
+			}
+		}
+		s.packed = nil
+	}
+	return d, nil
 }

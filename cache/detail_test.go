@@ -11,13 +11,13 @@ import (
 // FuzzDetail decodes any bytes without harm, and what was encoded as it was.
 func FuzzDetail(f *testing.F) {
 	d := Detail{Environment: "x", Services: []ServiceDetail{{Health: discovery.Health{Raw: []byte("{}")}}}}
-	b, err := d.encode()
+	b, err := d.encode(new([]byte))
 	require.NoError(f, err)
 	f.Add(b.Data)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if d, err := decodeDetail(data); err == nil {
-			b, err := d.encode()
+			b, err := d.encode(new([]byte))
 			require.NoError(t, err)
 			again, err := decodeDetail(b.Data)
 			require.NoError(t, err)

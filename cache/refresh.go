@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,10 @@ type Refresher struct {
 	p      publisher
 	source Source
 	queue  Queue
+
+	// What this worker has put on the queue itself, it need not read again.
+	making string         // the version
+	own    map[string]job // by the task's ID
 }
 
 // NewRefresher returns a Refresher.
@@ -123,22 +128,15 @@ func (r *Refresher) cycle(ctx context.Context, now time.Time) (id string, change
 // share puts what changed on the queue, and waits until all of it is built.
 func (r *Refresher) share(ctx context.Context, plan *plan) error {
 	version := plan.next.ID
-	tasks := make([]Task, len(plan.changed))
-	for i, c := range plan.changed {
-		j := plan.job(c, r.p.known)
-		for k := range j.Health {
-			j.Health[k].Nodes, j.Health[k].Data, j.Health[k].Raw = nil, nil, nil // a worker reads the document
-		}
-		data, err := json.Marshal(j)
-		if err != nil {
-			return fmt.Errorf("make the task of %s: %w", j.Key, err)
-		}
-		tasks[i] = Task{Version: version, ID: j.Key.String(), Data: data}
+	tasks, err := r.tasks(plan)
+	if err != nil {
+		return err
 	}
 	if err := r.queue.Begin(ctx, version, tasks); err != nil {
 		return fmt.Errorf("put tasks on the queue: %w", err)
 	}
 	results, err := r.wait(ctx, version, len(tasks))
+	r.making, r.own = "", nil
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if end := r.queue.End(late, version); end != nil && err == nil {
@@ -155,6 +153,37 @@ func (r *Refresher) share(ctx context.Context, plan *plan) error {
 		plan.next.Environments[c.at].Detail = key
 	}
 	return nil
+}
+
+// tasks makes a task of each change.
+func (r *Refresher) tasks(plan *plan) ([]Task, error) {
+	tasks, jobs := make([]Task, len(plan.changed)), make([]job, len(plan.changed))
+	var g errgroup.Group
+	g.SetLimit(workers())
+	for from := 0; from < len(tasks); from += 64 {
+		g.Go(func() error {
+			for i := from; i < min(from+64, len(tasks)); i++ {
+				j := plan.job(plan.changed[i], r.p.known)
+				for k := range j.Health {
+					j.Health[k].Nodes, j.Health[k].Data, j.Health[k].Raw = nil, nil, nil // a worker reads the document
+				}
+				data, err := json.Marshal(j)
+				if err != nil {
+					return fmt.Errorf("make the task of %s: %w", j.Key, err)
+				}
+				tasks[i], jobs[i] = Task{Version: plan.next.ID, ID: j.Key.String(), Data: data}, j
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	r.making, r.own = plan.next.ID, make(map[string]job, len(jobs))
+	for i := range jobs {
+		r.own[tasks[i].ID] = jobs[i]
+	}
+	return tasks, nil
 }
 
 // wait works until all tasks of a version are done.
@@ -190,24 +219,52 @@ func (r *Refresher) wait(ctx context.Context, version string, want int) (map[str
 	}
 }
 
-// Work takes tasks that any publisher put on the queue and builds their details. It returns how many it
-// did; none if none came in time.
+// Work takes tasks that any publisher put on the queue and builds their details, for as long as there are
+// more of them, and at most for about a second. It returns how many it did; none if none came in time.
 func (r *Refresher) Work(ctx context.Context, wait time.Duration) (int, error) {
+	var did atomic.Int64
+	until := time.Now().Add(wait + time.Second)
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(workers())
+	var err error
+	for within.Err() == nil && time.Now().Before(until) {
+		var claims []Claim
+		var jobs []job
+		if claims, jobs, err = r.take(within, wait); err != nil || len(claims) == 0 {
+			break
+		}
+		wait = 0 // while the last ones of these are built, the next ones are fetched
+		for from := 0; from < len(jobs); from += together {
+			to := min(from+together, len(jobs))
+			g.Go(func() error {
+				n, err := r.finish(within, claims[from:to], jobs[from:to])
+				did.Add(int64(n))
+				return err
+			})
+		}
+	}
+	if failed := g.Wait(); failed != nil {
+		err = failed // what was taken meanwhile was told to end for that
+	}
+	return int(did.Load()), err
+}
+
+// take takes tasks, and fetches what they are built from.
+func (r *Refresher) take(ctx context.Context, wait time.Duration) ([]Claim, []job, error) {
 	claims, err := r.queue.Take(ctx, r.p.opts.Holder, r.p.opts.Batch, wait)
 	if err != nil {
-		return 0, fmt.Errorf("take tasks: %w", err)
-	}
-	if len(claims) == 0 {
-		return 0, nil
+		return nil, nil, fmt.Errorf("take tasks: %w", err)
 	}
 	jobs := make([]job, len(claims))
 	for i, c := range claims {
-		if err := json.Unmarshal(c.Data, &jobs[i]); err != nil {
-			return 0, fmt.Errorf("read task %s: %w", c.ID, err)
+		if j, own := r.own[c.ID]; own && c.Version == r.making {
+			jobs[i], jobs[i].Health = j, slices.Clone(j.Health) // which get their documents
+		} else if err := json.Unmarshal(c.Data, &jobs[i]); err != nil {
+			return nil, nil, fmt.Errorf("read task %s: %w", c.ID, err)
 		}
 	}
 	if err := before(ctx, r.p.store, jobs); err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	var lacking []*discovery.Health
 	for i := range jobs {
@@ -215,41 +272,29 @@ func (r *Refresher) Work(ctx context.Context, wait time.Duration) (int, error) {
 	}
 	if len(lacking) > 0 {
 		if err := r.source.Documents(ctx, lacking); err != nil {
-			return 0, fmt.Errorf("fetch documents: %w", err)
+			return nil, nil, fmt.Errorf("fetch documents: %w", err)
 		}
 	}
-	return r.finish(ctx, claims, jobs)
+	return claims, jobs, nil
 }
 
-// finish builds the details, writes them, and only then says so: in some parts at once, each in two calls.
+// finish builds some details, writes them, and only then says so.
 func (r *Refresher) finish(ctx context.Context, claims []Claim, jobs []job) (int, error) {
-	var did atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(workers())
-	for from := 0; from < len(jobs); from += together {
-		to := min(from+together, len(jobs))
-		g.Go(func() error {
-			blobs := make([]Blob, 0, to-from)
-			done := make([]Done, 0, to-from)
-			for i := from; i < to; i++ {
-				b, err := jobs[i].build()
-				if err != nil {
-					return err
-				}
-				blobs = append(blobs, b)
-				done = append(done, Done{Claim: claims[i], Result: []byte(b.Key)})
-			}
-			if err := r.p.store.Put(ctx, blobs); err != nil {
-				return fmt.Errorf("write the detail of %s and others: %w", jobs[from].Key, err)
-			}
-			first, err := r.queue.Finish(ctx, done)
-			if err != nil {
-				return fmt.Errorf("finish task %s and others: %w", claims[from].ID, err)
-			}
-			did.Add(int64(first))
-			return nil
-		})
+	details, err := buildAll(jobs)
+	if err != nil {
+		return 0, err
 	}
-	err := g.Wait()
-	return int(did.Load()), err
+	defer details.free()
+	if err := r.p.store.Put(ctx, details.blobs); err != nil {
+		return 0, fmt.Errorf("write the detail of %s and others: %w", jobs[0].Key, err)
+	}
+	done := make([]Done, len(claims))
+	for i := range claims {
+		done[i] = Done{Claim: claims[i], Result: []byte(details.blobs[i].Key)}
+	}
+	first, err := r.queue.Finish(ctx, done)
+	if err != nil {
+		return 0, fmt.Errorf("finish task %s and others: %w", claims[0].ID, err)
+	}
+	return first, nil
 }

@@ -53,7 +53,8 @@ type Blob struct {
 
 // Blobs keeps immutable bytes. What is put lasts for some minutes, unless [Versions.Publish] keeps it.
 type Blobs interface {
-	// Put leaves a key alone that is there: a worker that comes late changes nothing.
+	// Put leaves a key alone that is there: a worker that comes late changes nothing. It keeps no Data:
+	// that is used for others once it returned.
 	Put(ctx context.Context, blobs []Blob) error
 
 	// Get returns the data of each key, nil for one that is not there.

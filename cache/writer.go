@@ -105,16 +105,18 @@ func (p *publisher) build(ctx context.Context, plan *plan) error {
 			for i := range lack {
 				old[lack[i].Key] = lack[i].old
 			}
-			blobs := make([]Blob, len(part))
 			for i := range jobs {
 				jobs[i].old = old[jobs[i].Key]
-				var err error
-				if blobs[i], err = jobs[i].build(); err != nil {
-					return err
-				}
-				plan.next.Environments[part[i].at].Detail = blobs[i].Key
 			}
-			return p.store.Put(ctx, blobs)
+			details, err := buildAll(jobs)
+			if err != nil {
+				return err
+			}
+			defer details.free()
+			for i := range part {
+				plan.next.Environments[part[i].at].Detail = details.blobs[i].Key
+			}
+			return p.store.Put(ctx, details.blobs)
 		})
 	}
 	return g.Wait()
