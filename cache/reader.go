@@ -26,6 +26,10 @@ type ReaderOptions struct {
 	// while it is away. Defaults to 64 MiB.
 	Memory int
 
+	// Prepare is called with each version before anybody is shown it, by whoever reads it first. Nil does
+	// nothing.
+	Prepare func(*View)
+
 	// Retry is how long the store is left alone after it failed. Defaults to 1 s.
 	Retry time.Duration
 
@@ -204,6 +208,9 @@ func (r *Reader) load(ctx context.Context, c Current, before *loaded) (*loaded, 
 	for range 3 {
 		l, err := r.read(ctx, c)
 		if err == nil {
+			if r.opts.Prepare != nil {
+				r.opts.Prepare(l.view(r))
+			}
 			r.mu.Lock()
 			r.loaded = l
 			r.mu.Unlock()

@@ -182,7 +182,7 @@ func runWorker(ctx context.Context, f *helperFlags, log *slog.Logger) error {
 	if h.VictoriaLogs == nil || h.Cache == nil || h.Cache.Redis == "" {
 		return errors.New("health: a worker reads from victorialogs: and writes to cache.redis: write both")
 	}
-	s, err := newHealthState(h, log)
+	s, err := newHealthState(h, nil, log)
 	if err != nil {
 		return err
 	}

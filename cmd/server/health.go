@@ -36,6 +36,7 @@ type healthSettings struct {
 type healthKeeper struct {
 	latest[*healthSettings]
 	silences healthSilences
+	api      *health.API
 	log      *slog.Logger
 	changed  chan struct{}
 
@@ -55,7 +56,9 @@ type healthSilences interface {
 }
 
 func newHealthKeeper(storage string, log *slog.Logger) *healthKeeper {
-	return &healthKeeper{storage: storage, latest: newLatest[*healthSettings](), log: log, changed: make(chan struct{}, 1)}
+	h := &healthKeeper{storage: storage, latest: newLatest[*healthSettings](), log: log, changed: make(chan struct{}, 1)}
+	h.api = health.New(health.Options{Source: h.Source, Quiet: h.Quiet, Log: log})
+	return h
 }
 
 // configure has in force what a configuration says. It is called by one goroutine at a time.
@@ -168,7 +171,7 @@ func (h *healthKeeper) Quiet() health.Quiet {
 
 // handlers are the API.
 func (h *healthKeeper) handlers() map[string]http.Handler {
-	all := health.New(health.Options{Source: h.Source, Quiet: h.Quiet, Log: h.log}).Handlers()
+	all := h.api.Handlers()
 	all["DELETE health/agents/{cluster}/{agent}"] = http.HandlerFunc(h.serveForget)
 	return all
 }

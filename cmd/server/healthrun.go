@@ -47,7 +47,7 @@ type healthRun struct {
 // newHealthRun makes everything that the settings ask for, over what is known already, if anything is.
 func newHealthRun(h *healthKeeper, settings *healthSettings, known *healthState, registry *prometheus.Registry) (r *healthRun, err error) {
 	if !known.fits(&settings.Health) {
-		if known, err = newHealthState(&settings.Health, h.log); err != nil {
+		if known, err = newHealthState(&settings.Health, h.api.Prepare, h.log); err != nil {
 			return nil, err
 		}
 		defer func() {
@@ -116,6 +116,7 @@ func (r *healthRun) newBoard() (*discovery.Board, error) {
 // Run asks, and reads what others found, until ctx ends.
 func (r *healthRun) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.reader.Run(ctx) })
 	if r.kube != nil {
 		g.Go(func() error { return r.kube.Run(ctx) })
 	}

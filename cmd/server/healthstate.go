@@ -48,7 +48,9 @@ type healthState struct {
 }
 
 // newHealthState opens the cache: in Redis, or in this process.
-func newHealthState(h *config.Health, log *slog.Logger) (*healthState, error) {
+//
+// Prepare is given each version before it is shown; it may be nil.
+func newHealthState(h *config.Health, prepare func(*cache.View), log *slog.Logger) (*healthState, error) {
 	s := &healthState{origin: originOf(h), direct: &cache.Direct{}, metrics: prometheus.NewRegistry()}
 	interval := h.Probe.Interval
 	if h.Cache != nil {
@@ -59,7 +61,7 @@ func newHealthState(h *config.Health, log *slog.Logger) (*healthState, error) {
 	opts := rediscache.Options{
 		Times:  times,
 		Cache:  cache.Options{Interval: interval, Abandon: times.VersionTTL, Forget: 24 * time.Hour, Logger: log, Registerer: s.metrics},
-		Reader: cache.ReaderOptions{Overdue: max(90*time.Second, 3*interval)},
+		Reader: cache.ReaderOptions{Overdue: max(90*time.Second, 3*interval), Prepare: prepare},
 	}
 	if h.VictoriaLogs != nil {
 		var err error

@@ -2,16 +2,18 @@ package health
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip" // several times as fast as the standard library's
 
 	"github.com/tocsin/tocsin/cache"
 )
@@ -103,35 +105,49 @@ func serveFailure(w http.ResponseWriter, status int, text string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": text}) // an error means that the reader went away
 }
 
-// A memo keeps the answers of one version: many people look at the same pages.
+// A memo keeps the answers of two versions: the one that is shown, and the one that is prepared. Many people
+// look at the same pages.
 type memo struct {
-	mu      sync.Mutex // guards what is below
-	version string
-	bytes   int
-	bodies  map[string]*body
+	mu   sync.Mutex // guards what is below
+	sets []*answers // the latest first
 }
 
-// memoLimit bounds the answers that are kept, in bytes.
+// answers are those of one version.
+type answers struct {
+	version string
+	bytes   int
+	bodies  map[string]*body // by address
+}
+
+// memoLimit bounds the answers of a version that are kept, in bytes.
 const memoLimit = 32 << 20
 
 // A memoKey says what an answer depends on.
 type memoKey struct{ version, address string }
 
 func keyOf(q question) memoKey {
+	_, address, _ := strings.Cut(q.URL.Path, apiPath) // behind whatever prefix
 	return memoKey{
 		version: fmt.Sprint(q.view.ID, " ", q.view.Stale.Since.UnixNano(), " ", q.view.Stale.Reason, " ", q.quiet.Generation),
-		address: q.URL.Path + "?" + q.URL.RawQuery,
+		address: address + "?" + q.URL.RawQuery,
 	}
+}
+
+// of returns the answers of a version, or nil.
+func (m *memo) of(version string) *answers {
+	at := slices.IndexFunc(m.sets, func(s *answers) bool { return s.version == version })
+	if at < 0 {
+		return nil
+	}
+	return m.sets[at]
 }
 
 // get returns the answer of a key, made if need be.
 func (m *memo) get(k memoKey, compute func() (*body, error)) (*body, error) {
 	m.mu.Lock()
-	if m.version == k.version {
-		if b := m.bodies[k.address]; b != nil {
-			m.mu.Unlock()
-			return b, nil
-		}
+	if s := m.of(k.version); s != nil && s.bodies[k.address] != nil {
+		m.mu.Unlock()
+		return s.bodies[k.address], nil
 	}
 	m.mu.Unlock()
 	b, err := compute()
@@ -140,12 +156,14 @@ func (m *memo) get(k memoKey, compute func() (*body, error)) (*body, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.version != k.version {
-		m.version, m.bytes, m.bodies = k.version, 0, map[string]*body{}
+	s := m.of(k.version)
+	if s == nil {
+		s = &answers{version: k.version, bodies: map[string]*body{}}
+		m.sets = append([]*answers{s}, m.sets[:min(len(m.sets), 1)]...)
 	}
-	if size := len(b.plain) + len(b.zip) + len(k.address); m.bytes+size <= memoLimit {
-		m.bytes += size
-		m.bodies[k.address] = b
+	if size := len(b.plain) + len(b.zip) + len(k.address); s.bytes+size <= memoLimit {
+		s.bytes += size
+		s.bodies[k.address] = b
 	}
 	return b, nil
 }

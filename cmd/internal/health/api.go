@@ -90,20 +90,52 @@ func (a *API) handler(op operation) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
-		q := question{r.WithContext(ctx), v, a.opts.Quiet()}
-		body, err := a.memo.get(keyOf(q), func() (*body, error) {
-			data, err := op(q)
-			if err != nil {
-				return nil, err
-			}
-			return newBody(v, data)
-		})
+		body, err := a.answer(question{r.WithContext(ctx), v, a.opts.Quiet()}, op)
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
 		body.serve(w, r)
 	})
+}
+
+// answer returns what is answered, made if it was not yet.
+func (a *API) answer(q question, op operation) (*body, error) {
+	return a.memo.get(keyOf(q), func() (*body, error) {
+		data, err := op(q)
+		if err != nil {
+			return nil, err
+		}
+		return newBody(q.view, data)
+	})
+}
+
+// apiPath is where the operations are, behind a prefix.
+const apiPath = "/api/v1/health/"
+
+// preparedServices is of how many services the list of their environments is made in advance.
+const preparedServices = 64
+
+// Prepare makes the lists of a version, so that nobody waits for them who asks first: give it to
+// [cache.ReaderOptions].
+func (a *API) Prepare(v *cache.View) {
+	quiet := a.opts.Quiet()
+	prepare := func(path, service string, op operation) {
+		r := &http.Request{URL: &url.URL{Path: apiPath + path + service}}
+		r.SetPathValue("service", service)
+		if _, err := a.answer(question{r, v, quiet}, op); err != nil {
+			a.opts.Log.Error("make an answer for health in advance", "path", r.URL.Path, "err", err)
+		}
+	}
+	for path, op := range map[string]operation{ // the order does not matter
+		"summary": summary, "failing": failing, "environments": environments, "clusters": clusters, "services": services,
+	} {
+		prepare(path, "", op)
+	}
+	rows := Services(v)
+	for i := range rows[:min(len(rows), preparedServices)] {
+		prepare("services/", rows[i].Name, across)
+	}
 }
 
 // view returns the current version.

@@ -23,6 +23,7 @@ import (
 type filled struct {
 	writer *cache.Writer
 	reader *cache.Reader
+	api    *API
 	mux    *http.ServeMux
 	quiet  Quiet
 	now    time.Time
@@ -33,9 +34,10 @@ func newFilled(t testing.TB, environments int) *filled {
 	store := cache.NewMemory(cache.MemoryOptions{})
 	w, err := cache.NewWriter(store, cache.Options{})
 	require.NoError(t, err)
-	f := &filled{writer: w, reader: cache.NewReader(store, cache.ReaderOptions{}), mux: http.NewServeMux(), now: time.Now().UTC()}
-	a := New(Options{Source: func() Source { return f.reader }, Quiet: func() Quiet { return f.quiet }})
-	for pattern, h := range a.Handlers() {
+	f := &filled{writer: w, mux: http.NewServeMux(), now: time.Now().UTC()}
+	f.api = New(Options{Source: func() Source { return f.reader }, Quiet: func() Quiet { return f.quiet }})
+	f.reader = cache.NewReader(store, cache.ReaderOptions{Prepare: f.api.Prepare})
+	for pattern, h := range f.api.Handlers() {
 		method, path := pattern[:3], pattern[4:]
 		f.mux.Handle(method+" /api/v1/"+path, h)
 	}
@@ -172,29 +174,57 @@ func TestAPISaysThatItIsOld(t *testing.T) {
 	assert.Contains(t, w.Body.String(), "too few")
 }
 
-// A page of the API, the first time in a version and after that, with the median and the 99th percentile.
+// The lists of a version are made before anybody asks for them.
+func TestAPIPrepares(t *testing.T) {
+	f := newFilled(t, 3)
+	f.get("summary")
+	v, err := f.reader.View(context.Background(), f.now)
+	require.NoError(t, err)
+	for _, path := range []string{"summary", "failing", "environments", "clusters", "services", "services/orders"} {
+		q := question{httptest.NewRequest(http.MethodGet, "/prefix/api/v1/health/"+path, nil), v, f.quiet}
+		b, err := f.api.answer(q, func(question) (any, error) { return nil, fmt.Errorf("%s is made when it is asked for", path) })
+		require.NoError(t, err)
+		assert.Equal(t, f.get(path).Body.String(), string(b.plain))
+	}
+}
+
+// The answers of the API with the 99th percentile of each, in milliseconds: asked for the first time in a
+// version, and after that. The lists of a version are made when it comes, which lists-ms is the time of.
 func BenchmarkAPI(b *testing.B) {
 	for _, n := range []int{350, 3500} {
 		f := newFilled(b, n)
+		town := fleet.New(fleet.Options{Environments: n, Calm: true, Largest: 20 << 10})
+		for i := 0; i < n; i += 50 {
+			town.Fail(fmt.Sprintf("env-%04d", i), "orders", true)
+		}
+		f.now = f.now.Add(time.Second)
+		f.Write(b, town)
 		v, err := f.reader.View(context.Background(), f.now)
 		require.NoError(b, err)
-		k := v.Environments()[n/2].Key
-		for _, path := range []string{"summary", "failing", "environments", "clusters", "services/orders", "environments/" + k.String(), "search?q=33"} {
-			for _, fresh := range []bool{true, false} {
-				b.Run(fmt.Sprintf("environments=%d/path=%s/first=%t", n, path[:min(len(path), 14)], fresh), func(b *testing.B) {
-					var took []time.Duration
-					for b.Loop() {
-						if fresh {
-							f.quiet.Generation++ // as another version would
-						}
-						began := time.Now()
-						f.get(path, "Accept-Encoding", "gzip")
-						took = append(took, time.Since(began))
+		paths := []string{"summary", "failing", "environments", "clusters", "services", "services/orders", "environments/" + v.Environments()[n/2].Key.String(), "environments?state=fail", "search?q=env-01", "search?q=33"}
+		for _, first := range []bool{true, false} {
+			b.Run(fmt.Sprintf("environments=%d/first=%t", n, first), func(b *testing.B) {
+				took := map[string][]time.Duration{}
+				measure := func(name string, do func()) {
+					began := time.Now()
+					do()
+					took[name] = append(took[name], time.Since(began))
+				}
+				for b.Loop() {
+					if first {
+						f.quiet.Generation++ // as another version would be
+						measure("lists", func() { f.api.Prepare(v) })
 					}
-					slices.Sort(took)
-					b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
-				})
-			}
+					for i, path := range paths {
+						name := []string{"summary", "failing", "environments", "clusters", "services", "service", "environment", "filtered", "search-prefix", "search-within"}[i]
+						measure(name, func() { f.get(path, "Accept-Encoding", "gzip") })
+					}
+				}
+				for name, all := range took {
+					slices.Sort(all)
+					b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, name+"-ms")
+				}
+			})
 		}
 	}
 }

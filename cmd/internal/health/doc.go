@@ -5,7 +5,7 @@
 //
 // A [Source] gives one version of all that is known; *cache.Reader is one, over this process's memory or over
 // Redis. [Environments], [Clusters], [Services] and [Across] make rows out of a version, and [API] serves
-// them. Rows are sorted, and the same version gives the same rows.
+// them: the lists from memory, for they are made when a version comes ([API.Prepare]). Rows are sorted, and the same version gives the same rows.
 //
 // # Guarantees
 //
