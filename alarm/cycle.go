@@ -83,6 +83,7 @@ func (e *Engine) decide(now time.Time, batch []*request) *Plan {
 
 	var in Input
 	for _, r := range batch {
+		e.keepRows(r.in.Rows)
 		if r.in.Reload != nil {
 			r.err = e.reload(now, r.in.Reload)
 		}

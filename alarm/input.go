@@ -10,11 +10,13 @@ type Input struct {
 	Remotes   []RemoteChange
 	Dead      []DeadOrder
 	Events    []Event // for history alone
+	Rows      []Row   // of who submits: they are kept as those of parts are, and Build is given them
 	Pulse     bool    // the store is to be written, whatever else there is
 	Reload    *Reload
 }
 
-// A Reload replaces the configuration.
+// A Reload replaces the configuration. Without a Build the parts are made anew by the one in force, because
+// something else that it looks at has changed: then groups go on as they are.
 type Reload struct {
 	Build Build
 	Note  string // for history, such as the configuration's hash

@@ -115,18 +115,29 @@ func (e *Engine) offerRestored(open []Intention) {
 	}
 }
 
-// reload builds all parts anew out of what is known, and makes all groups anew.
+// reload builds all parts anew out of what is known, and makes all groups anew if the configuration is
+// another one.
 func (e *Engine) reload(now time.Time, r *Reload) error {
 	s := e.stored()
-	parts, err := r.Build(now, s)
+	build := r.Build
+	if build == nil {
+		build = e.build
+	}
+	parts, err := build(now, s)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	e.build = r.Build // cycle takes it back if the commit fails
 	e.setParts(now, parts)
 	for _, en := range e.alerts {
-		en.groups, en.receivers = nil, nil
 		en.forgetReasons()
+	}
+	if r.Build == nil {
+		e.plan.Events = append(e.plan.Events, Event{Kind: "reload", Note: r.Note})
+		return nil
+	}
+	e.build = r.Build // cycle takes it back if the commit fails
+	for _, en := range e.alerts {
+		en.groups, en.receivers = nil, nil
 	}
 	failpoint.Here("reload-built")
 	e.reviveAll()

@@ -43,6 +43,7 @@ var update = flag.Bool("update", false, "write what happened into the transcript
 //	lose DUR                        the next delivery arrives, and its answer is missed for so long
 //	store fails | store works       commits
 //	restart | reload NAME           as it says
+//	rebuild                         a reload of the configuration in force, for what else it looks at
 //	tick DUR                        lets time pass
 //	explain ALERT [at DUR]          says how it stands, or stood so long after the beginning
 //	show                            prints what is active, and why it is withheld
@@ -114,6 +115,8 @@ func (st *stage) do(line string) {
 		st.start()
 	case "reload":
 		st.check(st.engine.Reload(context.Background(), st.named(rest), rest))
+	case "rebuild":
+		st.check(st.engine.Submit(context.Background(), alarm.Input{Reload: &alarm.Reload{Note: rest}}))
 	case "tick":
 		time.Sleep(st.duration(rest))
 	case "refuse":
