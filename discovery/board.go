@@ -44,6 +44,10 @@ type BoardOptions struct {
 	// when nobody could be heard for so long that agents would be overdue. Defaults to health.
 	Source string
 
+	// TreesApart means that answers come without the trees of their documents, and [Board.SetTree] says what
+	// services depend on. Defaults to false.
+	TreesApart bool
+
 	// Clock tells the time to Alerts. Defaults to time.Now.
 	Clock func() time.Time
 }
@@ -182,7 +186,7 @@ func (b *Board) Observe(now time.Time, c Cycle) {
 		for i := range c.Results {
 			h := &c.Results[i]
 			s := b.service(h.Target.Key(), &h.Target)
-			s.observe(key, h, b.opts.Warn)
+			s.observe(key, h, b.opts.Warn, b.opts.TreesApart)
 			s.seen = c.At
 			a.clusters[s.key.Cluster] = true
 			a.services[i] = s
@@ -256,9 +260,13 @@ func (b *Board) order() []environmentKey {
 	return b.sorted
 }
 
-func (s *service) observe(owner AgentKey, h *Health, warn bool) {
+func (s *service) observe(owner AgentKey, h *Health, warn, apart bool) {
 	s.owner, s.state, s.at = owner, h.State, h.At
-	if h.Format != NoFormat && s.tree != h.Hash || s.part.key == (Key{}) {
+	switch {
+	case s.part.key == (Key{}):
+		s.part, s.tree = partOf(h), h.Hash
+	case apart: // SetTree says so
+	case h.Format != NoFormat && s.tree != h.Hash:
 		s.part, s.tree = partOf(h), h.Hash
 	}
 	s.part.pods = podsOf(&h.Target)
@@ -342,6 +350,19 @@ func (b *Board) Agents() []AgentKey {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.SortedFunc(maps.Keys(b.agents), AgentKey.compare)
+}
+
+// Complete says whether every agent was heard since the start, and saw something: what is not on the board then
+// is not there.
+func (b *Board) Complete() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.agents {
+		if a.seeing.IsZero() {
+			return false
+		}
+	}
+	return len(b.agents) > 0
 }
 
 // Changed delivers a value when Alerts may answer something new.

@@ -379,4 +379,25 @@ func TestTopology(t *testing.T) {
 	lost := NoAnswer(results[0].Target, w.now, WhyTimeout, "timeout")
 	w.board.Observe(w.now, Cycle{Agent: "a", Cluster: "eu", At: w.now.Add(time.Minute), Results: []Health{results[1], Carry(&results[0], lost)}})
 	assert.Equal(t, []alarm.Entity(got), w.board.Entities(), "a service that does not answer depends on what it did")
+
+	var names []string
+	for _, e := range w.board.Topology(true, false) {
+		names = append(names, e.Name)
+	}
+	assert.Equal(t, []string{"address/eu/pg.example.org", "dependency/eu/shop/orders/disk", "service/eu/shop/billing", "service/eu/shop/orders"}, names)
+	assert.Len(t, w.board.Topology(false, true), 7, "nodes, pods and services")
+
+	apart := newWorld(t, BoardOptions{TreesApart: true, Agents: []AgentKey{{"eu", "a"}, {"us", "b"}}})
+	assert.False(t, apart.board.Complete())
+	bare := Health{Target: results[0].Target, At: apart.now, Report: Report{Format: Spring3, State: OK, Hash: results[0].Hash}}
+	apart.board.Observe(apart.now, Cycle{Agent: "a", Cluster: "eu", At: apart.now, Results: []Health{bare}})
+	apart.board.SetTree(bare.Target.Key(), results[0].Nodes)
+	before := apart.board.Entities()
+	assert.Contains(t, fmt.Sprint(before), "pg.example.org")
+	bare.Hash[0]++
+	apart.board.Observe(apart.now, Cycle{Agent: "a", Cluster: "eu", At: apart.now.Add(time.Minute), Results: []Health{bare}})
+	assert.Equal(t, before, apart.board.Entities(), "until the next tree comes")
+	assert.False(t, apart.board.Complete(), "one agent was not heard")
+	apart.board.Observe(apart.now, Cycle{Agent: "b", Cluster: "us", At: apart.now})
+	assert.True(t, apart.board.Complete())
 }

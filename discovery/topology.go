@@ -42,9 +42,13 @@ type use struct{ name, kind, host string }
 type placed struct{ pod, node string }
 
 func partOf(h *Health) part {
-	p := part{key: h.Target.Key(), pods: podsOf(&h.Target)}
-	for i := range h.Nodes {
-		n := &h.Nodes[i]
+	return part{key: h.Target.Key(), pods: podsOf(&h.Target), uses: usesOf(h.Nodes)}
+}
+
+func usesOf(nodes []Node) []use {
+	var uses []use
+	for i := range nodes {
+		n := &nodes[i]
 		if n.Absent > 0 {
 			continue
 		}
@@ -52,9 +56,9 @@ func partOf(h *Health) part {
 		if n.Shared != "" {
 			name = n.Shared
 		}
-		p.uses = append(p.uses, use{name, n.Kind, hostOf(n)})
+		uses = append(uses, use{name, n.Kind, hostOf(n)})
 	}
-	return p
+	return uses
 }
 
 func podsOf(t *Target) []placed {
@@ -180,12 +184,31 @@ func (u use) service(of Key) Key {
 }
 
 // Entities returns the topology of all services on the board.
-func (b *Board) Entities() []alarm.Entity {
+func (b *Board) Entities() []alarm.Entity { return b.Topology(true, true) }
+
+// Topology is [Board.Entities] with only what documents say, or only what is known of workloads.
+func (b *Board) Topology(documents, workloads bool) alarm.Entities {
 	b.mu.Lock()
 	parts := make([]part, 0, len(b.services))
 	for _, k := range slices.SortedFunc(maps.Keys(b.services), Key.Compare) {
-		parts = append(parts, b.services[k].part)
+		p := b.services[k].part
+		if !documents {
+			p.uses = nil
+		}
+		if !workloads {
+			p.pods = nil
+		}
+		parts = append(parts, p)
 	}
 	b.mu.Unlock()
 	return entities(parts)
+}
+
+// SetTree says what the document of a service has, for a board with [BoardOptions.TreesApart].
+func (b *Board) SetTree(k Key, nodes []Node) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.services[k]; s != nil {
+		s.part.uses = usesOf(nodes)
+	}
 }

@@ -29,6 +29,8 @@ type healthSettings struct {
 	config.Health
 	severity model.LabelName
 	asks     bool // there are targets, beside those of Kubernetes
+
+	trees, workloads bool // what of health is topology
 }
 
 // healthKeeper runs what the section tocsin.health asks for, and is a source of alerts. A reload that changes
@@ -36,6 +38,7 @@ type healthSettings struct {
 type healthKeeper struct {
 	latest[*healthSettings]
 	silences healthSilences
+	topology liveTopology
 	api      *health.API
 	log      *slog.Logger
 	changed  chan struct{}
@@ -68,6 +71,7 @@ func (h *healthKeeper) configure(c *config.Config) {
 		targets := c.HealthTargets()
 		h.targets.Store(&targets)
 		settings = &healthSettings{Health: c.Tocsin.Health.Settings(), severity: cmp.Or(c.Tocsin.SeverityLabel, "severity"), asks: len(c.Tocsin.Health.TargetFiles) > 0 || len(targets) > 0}
+		settings.trees, settings.workloads = c.Tocsin.Topology.Health, c.Tocsin.Topology.Kubernetes
 	}
 	if h.wanted && reflect.DeepEqual(settings, h.inForce) {
 		return

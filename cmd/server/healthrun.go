@@ -42,6 +42,8 @@ type healthRun struct {
 	writer   *vlogs.Writer   // nil: results stay here
 	splitter *splitter
 	agents   []discovery.AgentKey
+	topology *liveTopology
+	trees    map[discovery.Key]readTree // of documents that were read for the topology
 }
 
 // newHealthRun makes everything that the settings ask for, over what is known already, if anything is.
@@ -56,7 +58,7 @@ func newHealthRun(h *healthKeeper, settings *healthSettings, known *healthState,
 			}
 		}()
 	}
-	r = &healthRun{healthState: known, settings: settings, silences: h.silences, wake: h.wake, log: h.log, storage: h.storage, splitter: newSplitter(&settings.Health)}
+	r = &healthRun{healthState: known, settings: settings, silences: h.silences, wake: h.wake, log: h.log, storage: h.storage, topology: &h.topology, trees: map[discovery.Key]readTree{}, splitter: newSplitter(&settings.Health)}
 	if r.agents, err = readAgents(h.storage); err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func (r *healthRun) newBoard() (*discovery.Board, error) {
 		return model.LabelSet{r.settings.severity: model.LabelValue(severity), "priority": model.LabelValue(priority)}
 	}
 	b, err := discovery.NewBoard(discovery.BoardOptions{
-		Agents:  r.expected(),
+		Agents: r.expected(), TreesApart: r.logs != nil,
 		Active:  extra("critical", r.settings.Priority.Active),
 		Passive: extra("warning", r.settings.Priority.Passive),
 	})
@@ -181,6 +183,7 @@ func (r *healthRun) observe(ctx context.Context, now time.Time, cycles ...discov
 	for _, c := range cycles {
 		board.Observe(now, c)
 	}
+	r.followTopology(ctx, now, board, cycles)
 	if err := r.keepQuiet(ctx, now, board.Environments()); err != nil && ctx.Err() == nil {
 		r.log.Error("silences of environments that nobody uses were not kept", "err", err)
 	}

@@ -22,6 +22,7 @@ type parts struct {
 	standing   standing
 	specs      []alarm.ReceiverSpec
 	alertLimit int
+	live       func(*alarm.Stored) alarm.Entities // what health says of the topology
 	limited    func(alertname string)
 	swallowed  func(dedupe.Swallower)
 }
@@ -31,10 +32,10 @@ func checkParts(c *config.Config) error {
 	if _, err := route.New(c.Route(), c.TimeIntervals(), c.Teams()...); err != nil {
 		return fmt.Errorf("route: %w", err)
 	}
-	if _, err := depgraph.New(c.Rules(), c.GraphOptions()); err != nil {
+	if _, err := depgraph.New(c.Rules(), c.GraphOptions(nil)); err != nil {
 		return fmt.Errorf("inhibit_rules and tocsin.dependencies: %w", err)
 	}
-	if _, err := depgraph.NewRollups(c.Rollups(), c.RollupOptions()); err != nil {
+	if _, err := depgraph.NewRollups(c.Rollups(), c.RollupOptions(nil)); err != nil {
 		return fmt.Errorf("tocsin.rollups: %w", err)
 	}
 	return nil
@@ -68,15 +69,19 @@ func (p *parts) build(now time.Time, s *alarm.Stored) (alarm.Parts, error) {
 // transient, and what is too much at once.
 func (p *parts) suppressors(now time.Time, s *alarm.Stored, tree *route.Tree) ([]alarm.Suppressor, error) {
 	c := p.config
+	var live alarm.Entities
+	if c.Tocsin.Topology.Live() && p.live != nil {
+		live = p.live(s)
+	}
 	all := []alarm.Suppressor{silence.NewSuppressor(now, s.Silences)}
 	if len(c.Tocsin.Rollups) > 0 {
-		rollups, err := depgraph.NewRollups(c.Rollups(), c.RollupOptions())
+		rollups, err := depgraph.NewRollups(c.Rollups(), c.RollupOptions(live))
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, rollups.Suppressor())
 	}
-	graph, err := depgraph.New(c.Rules(), c.GraphOptions())
+	graph, err := depgraph.New(c.Rules(), c.GraphOptions(live))
 	if err != nil {
 		return nil, err
 	}

@@ -187,7 +187,8 @@ func (s *server) assemble(c *config.Config) (*assembly, error) {
 	}
 	return assemble(c, external, buildOptions{
 		previous: previous, accounts: s.accounts, instance: s.instance,
-		sources: append(append(slices.Clone(s.sources), s.own()), s.health.source(c)...), alertLimit: s.flags.alertLimit, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
+		sources: append(append(slices.Clone(s.sources), s.own()), s.health.source(c)...), alertLimit: s.flags.alertLimit,
+		live: s.health.topology.at, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
 	})
 }
 

@@ -151,9 +151,9 @@ func (c *Config) Rules() []depgraph.Rule {
 	return append(rules, c.InhibitRules()...)
 }
 
-// GraphOptions returns what the rules refer to.
-func (c *Config) GraphOptions() depgraph.Options {
-	return depgraph.Options{Severities: c.Severities(), Topology: c.Topology(), Rollups: c.Rollups()}
+// GraphOptions returns what the rules refer to. Live is what health says of the topology.
+func (c *Config) GraphOptions(live alarm.Entities) depgraph.Options {
+	return depgraph.Options{Severities: c.Severities(), Topology: c.Topology(live), Rollups: c.Rollups()}
 }
 
 func (v validator) dependencies(t *Tocsin) {
@@ -182,8 +182,8 @@ func (v validator) dependencies(t *Tocsin) {
 		switch {
 		case d.Via != "" && d.Via != "topology":
 			v.refuse(at("via"), join(path, "via"), fmt.Sprintf("no way via %q", d.Via), "write via: topology")
-		case d.Via != "" && len(t.Topology.Files) == 0:
-			v.refuse(at("via"), join(path, "via"), "there is no topology", "write topology: {files: [topology.yml]}")
+		case d.Via != "" && !t.Topology.given():
+			v.refuse(at("via"), join(path, "via"), "there is no topology", "write topology: {files: [topology.yml]}, or {health: true}")
 		case d.Via == "" && len(d.On) == 0:
 			v.refuse(at("on"), join(path, "on"), "nothing says which cause belongs to which impact", "write on: [cluster], or via: topology")
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestDependencies(t *testing.T) {
 		{Name: "critical", Page: true, Priority: "P1"}, {Name: "warning", Page: true, Priority: "P3"}, {Name: "info"},
 	}}, c.Severities())
 	assert.Contains(t, c.Files(), "/etc/topology.yml", "it is watched")
-	_, err = depgraph.New(rules, c.GraphOptions())
+	_, err = depgraph.New(rules, c.GraphOptions(nil))
 	require.NoError(t, err)
 }
 
@@ -182,7 +183,7 @@ func TestRollups(t *testing.T) {
 		},
 		Steps: []depgraph.Step{{Above: depgraph.Tolerance{Percent: 50}, Raise: depgraph.Raise{Labels: model.LabelSet{"severity": "critical"}}}},
 	}}, c.Rollups())
-	_, err = depgraph.NewRollups(c.Rollups(), c.RollupOptions())
+	_, err = depgraph.NewRollups(c.Rollups(), c.RollupOptions(nil))
 	require.NoError(t, err)
 }
 
@@ -202,7 +203,7 @@ func TestTopologyFiles(t *testing.T) {
 		{Name: "shop", Kind: "service", Labels: model.LabelSet{"service": "shop"}, DependsOn: []string{"db", "n1"}},
 		{Name: "db", Labels: model.LabelSet{"service": "db"}},
 		{Name: "n1", Labels: model.LabelSet{"node": "n1"}},
-	}, c.Topology().Entities())
+	}, c.Topology(nil).Entities())
 	assert.Contains(t, c.Files(), b)
 
 	write("b.yml", "entities:\n- name: db\n- labels: {node: \"\"}\n- {name: x, depends_on: [x, shoop, nowhere]}\n- {nam: y}\n")
@@ -225,13 +226,38 @@ func TestTopologyFiles(t *testing.T) {
 	assert.Len(t, problems, 1)
 }
 
+// What health says is topology too, if there is a section health that says it.
+func TestTopologyOfHealth(t *testing.T) {
+	const (
+		rule   = `dependencies: [{name: a, cause: ['alertname="C"'], impact: ['alertname="I"'], via: topology}]`
+		health = `health: {targets: [{cluster: a, environment: b, service: c, url: "http://c"}]}`
+	)
+	parse := func(parts ...string) (*Config, error) {
+		return Parse(File{"am.yml", []byte(plainRoute + "tocsin:\n  " + strings.Join(parts, "\n  ") + "\n")}, nil)
+	}
+	c, err := parse(rule, health, "topology: {health: true}")
+	require.NoError(t, err)
+	live := alarm.Entities{{Name: "service/a/b/c", DependsOn: []string{"service/a/b/d"}}}
+	assert.Equal(t, []alarm.Entity(live), c.Topology(live).Entities())
+	for want, parts := range map[string][]string{
+		"tocsin.topology.health: no health is asked":                {"topology: {health: true}"},
+		"tocsin.topology.kubernetes: no health is asked":            {"topology: {kubernetes: true}"},
+		"tocsin.topology.kubernetes: nobody knows where pods run":   {health, "topology: {kubernetes: true}"},
+		"tocsin.dependencies[0].via: there is no topology: write":   {rule, health},
+		"tocsin.topology: unknown key \"healt\": did you mean": {health, "topology: {healt: true}"},
+	} {
+		_, err := parse(parts...)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 // No text makes the topology panic, or be refused without a line of its own.
 func FuzzTopology(f *testing.F) {
 	for _, s := range []string{"", "entities: []", "entities:\n- {name: a, depends_on: [b]}\n- {name: b, labels: {x: y}}\n", "a: &a [*a]", "entities: &e\n- *e\n", "---\n---\n", "entities: [null]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		entities, problems := parseTopology([]File{{Name: "t.yml", Text: []byte(text)}})
+		entities, problems := parseTopology([]File{{Name: "t.yml", Text: []byte(text)}}, false)
 		for _, p := range problems {
 			assert.LessOrEqual(t, p.Line, len(splitLines(text))+1, p.String())
 		}

@@ -133,9 +133,9 @@ func (c *Config) Rollups() []depgraph.Rollup {
 	return rollups
 }
 
-// RollupOptions returns what the roll-ups refer to.
-func (c *Config) RollupOptions() depgraph.RollupOptions {
-	return depgraph.RollupOptions{Topology: c.Topology()}
+// RollupOptions returns what the roll-ups refer to. Live is what health says of the topology.
+func (c *Config) RollupOptions(live alarm.Entities) depgraph.RollupOptions {
+	return depgraph.RollupOptions{Topology: c.Topology(live)}
 }
 
 func (v validator) rollups(t *Tocsin) {
@@ -161,8 +161,8 @@ func (v validator) rollups(t *Tocsin) {
 		if len(r.Match) == 0 {
 			v.refuse(at("match"), join(path, "match"), "nothing says which alerts to count", `write match: ['alertname="NodeDown"']`)
 		}
-		if len(r.Of.Topology) > 0 && len(t.Topology.Files) == 0 {
-			v.refuse(at("of"), join(path, "of"), "there is no topology", "write topology: {files: [topology.yml]}")
+		if len(r.Of.Topology) > 0 && !t.Topology.given() {
+			v.refuse(at("of"), join(path, "of"), "there is no topology", "write topology: {files: [topology.yml]}, or {health: true}")
 		}
 		v.tolerances(i, r, path)
 		if len(v.problems) > wrong {

@@ -158,7 +158,7 @@ func parseTocsin(doc *document, section *yaml.Node, root string, receivers []str
 	v.sources(t.Sources)
 	v.windows(&t)
 	v.teams(t.Teams, receivers)
-	v.topology(&t.Topology)
+	v.topology(&t.Topology, t.Health)
 	v.dependencies(&t)
 	v.rollups(&t)
 	v.circles(&t)

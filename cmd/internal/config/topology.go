@@ -12,8 +12,13 @@ import (
 	"github.com/tocsin/tocsin/alarm"
 )
 
-// Topology says where it is written what depends on what.
+// Topology says where it is known what depends on what: in files, and from health while the server runs.
 type Topology struct {
+	// Health adds what services say in their health documents that they depend on, and Kubernetes on which
+	// nodes their pods run. Both need the section health. Default to false.
+	Health     bool `yaml:"health"`
+	Kubernetes bool `yaml:"kubernetes"`
+
 	// Files hold entities, each file a mapping with the key entities. They are watched.
 	Files []string `yaml:"files"`
 
@@ -33,15 +38,29 @@ type entity struct {
 	DependsOn []string       `yaml:"depends_on"`
 }
 
-// Topology returns what the files say, or nil if there are none.
-func (c *Config) Topology() alarm.Topology {
-	if len(c.Tocsin.Topology.Files) == 0 {
+// Topology returns what the files say, and live, which is what health says at present. It is nil if neither is
+// asked for.
+func (c *Config) Topology(live alarm.Entities) alarm.Topology {
+	if !c.Tocsin.Topology.given() {
 		return nil
 	}
-	return c.entities
+	return alarm.Topologies{c.entities, live}
 }
 
-func (v validator) topology(t *Topology) {
+// Live says whether the topology changes while the server runs.
+func (t *Topology) Live() bool { return t.Health || t.Kubernetes }
+
+func (t *Topology) given() bool { return len(t.Files) > 0 || t.Live() }
+
+func (v validator) topology(t *Topology, h *Health) {
+	for key, on := range map[string]bool{"health": t.Health, "kubernetes": t.Kubernetes} { // problems are sorted
+		switch at, path := v.at("topology", key), join(v.root, "topology."+key); {
+		case on && h == nil:
+			v.refuse(at, path, "no health is asked", "write the section health beside it, or leave this out")
+		case on && key == "kubernetes" && h.Kubernetes == nil && h.VictoriaLogs == nil:
+			v.refuse(at, path, "nobody knows where pods run", "write kubernetes: or victorialogs: in the section health, or leave this out")
+		}
+	}
 	for i, file := range t.Files {
 		path := join(v.root, "topology.files"+index(i))
 		switch {
@@ -73,7 +92,7 @@ func (c *Config) readTopology() error {
 	if err := unread.err(); err != nil {
 		return err
 	}
-	entities, problems := parseTopology(files)
+	entities, problems := parseTopology(files, c.Tocsin.Topology.Live())
 	if err := problems.err(); err != nil {
 		return err
 	}
@@ -81,8 +100,9 @@ func (c *Config) readTopology() error {
 	return nil
 }
 
-// parseTopology reads the entities of all files, which may depend on each other's.
-func parseTopology(files []File) (alarm.Entities, Problems) {
+// parseTopology reads the entities of all files, which may depend on each other's, and on those that health
+// finds if the topology is live.
+func parseTopology(files []File, live bool) (alarm.Entities, Problems) {
 	var entities alarm.Entities
 	var places []entityPlace
 	var problems Problems
@@ -111,7 +131,7 @@ func parseTopology(files []File) (alarm.Entities, Problems) {
 		problems = append(problems, d.problems...)
 		d.problems = nil
 	}
-	return entities, append(problems, checkEntities(entities, places)...)
+	return entities, append(problems, checkEntities(entities, places, live)...)
 }
 
 // An entityPlace is where an entity is written.
@@ -121,7 +141,7 @@ type entityPlace struct {
 	path string
 }
 
-func checkEntities(entities alarm.Entities, places []entityPlace) Problems {
+func checkEntities(entities alarm.Entities, places []entityPlace, live bool) Problems {
 	first := map[string]entityPlace{}
 	var names []string
 	for i, e := range entities {
@@ -157,7 +177,7 @@ func checkEntities(entities alarm.Entities, places []entityPlace) Problems {
 			switch _, known := first[on]; {
 			case on == e.Name:
 				refuse("depends_on", "it depends on itself", "remove "+on)
-			case !known:
+			case !known && !live:
 				problems = append(problems, p.doc.problem(at("depends_on"), join(p.path, "depends_on"+index(n)), fmt.Sprintf("no entity %q", on), nearest(on, names)))
 			}
 		}
