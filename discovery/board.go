@@ -44,6 +44,9 @@ type BoardOptions struct {
 	// when nobody could be heard for so long that agents would be overdue. Defaults to health.
 	Source string
 
+	// Aliases are names that mean the same in the topology. Defaults to none.
+	Aliases Aliases
+
 	// TreesApart means that answers come without the trees of their documents, and [Board.SetTree] says what
 	// services depend on. Defaults to false.
 	TreesApart bool

@@ -400,4 +400,10 @@ func TestTopology(t *testing.T) {
 	assert.False(t, apart.board.Complete(), "one agent was not heard")
 	apart.board.Observe(apart.now, Cycle{Agent: "b", Cluster: "us", At: apart.now})
 	assert.True(t, apart.board.Complete())
+
+	named := newWorld(t, BoardOptions{Aliases: Aliases{"Billing": "bill", "billing": "bill", "disk": "Disk"}})
+	results[0].Nodes = append(results[0].Nodes[:0:0], Node{Name: "Billing"}, Node{Name: "disk"})
+	named.board.Observe(named.now, Cycle{Agent: "a", Cluster: "eu", At: named.now, Results: results})
+	entities := named.board.Topology(true, false)
+	assert.Equal(t, []string{"dependency/eu/shop/orders/Disk", "service/eu/shop/billing"}, entities[len(entities)-1].DependsOn)
 }

@@ -25,7 +25,7 @@ func Topology(results []Health) alarm.Entities {
 	for i := range results {
 		parts[i] = partOf(&results[i])
 	}
-	return entities(parts)
+	return entities(parts, nil)
 }
 
 // A part is what one service brings to the topology.
@@ -100,11 +100,24 @@ func hostOf(n *Node) string {
 	return ""
 }
 
-func entities(parts []part) alarm.Entities {
-	services := make(map[Key]string, len(parts))
+func entities(parts []part, aliases Aliases) alarm.Entities {
+	services := make(map[Key]string, len(parts)) // by their own names and by those that they are compared by
 	for i := range parts {
 		k := parts[i].key
 		services[k] = entityName("service", k.Cluster, k.Namespace, k.Service)
+	}
+	for i := range parts {
+		k := parts[i].key
+		if k.Service = aliases.Of(k.Service); services[k] == "" {
+			services[k] = services[parts[i].key]
+		}
+	}
+	find := func(k Key) string {
+		if name := services[k]; name != "" {
+			return name
+		}
+		k.Service = aliases.Of(k.Service)
+		return services[k]
 	}
 	all := map[string]*alarm.Entity{}
 	entity := func(name, kind string, labels model.LabelSet) *alarm.Entity {
@@ -120,7 +133,7 @@ func entities(parts []part) alarm.Entities {
 		cluster, namespace := model.LabelValue(p.key.Cluster), model.LabelValue(p.key.Namespace)
 		e := entity(services[p.key], "service", model.LabelSet{"cluster": cluster, "namespace": namespace, "service": model.LabelValue(p.key.Service)})
 		for _, u := range p.uses {
-			name := services[u.service(p.key)]
+			name := find(u.service(p.key))
 			switch {
 			case name == e.Name:
 				continue
@@ -129,9 +142,10 @@ func entities(parts []part) alarm.Entities {
 				name = entityName("address", p.key.Cluster, u.host)
 				entity(name, u.kind, model.LabelSet{"cluster": cluster, "address": model.LabelValue(u.host)})
 			default:
-				name = entityName("dependency", p.key.Cluster, p.key.Namespace, p.key.Service, u.name)
+				alias := aliases.Of(u.name)
+				name = entityName("dependency", p.key.Cluster, p.key.Namespace, p.key.Service, alias)
 				entity(name, u.kind, model.LabelSet{
-					"cluster": cluster, "namespace": namespace, "service": model.LabelValue(p.key.Service), "dependency": model.LabelValue(u.name),
+					"cluster": cluster, "namespace": namespace, "service": model.LabelValue(p.key.Service), "dependency": model.LabelValue(alias),
 				})
 			}
 			e.DependsOn = append(e.DependsOn, name)
@@ -201,7 +215,7 @@ func (b *Board) Topology(documents, workloads bool) alarm.Entities {
 		parts = append(parts, p)
 	}
 	b.mu.Unlock()
-	return entities(parts)
+	return entities(parts, b.opts.Aliases)
 }
 
 // SetTree says what the document of a service has, for a board with [BoardOptions.TreesApart].

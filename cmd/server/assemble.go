@@ -22,7 +22,7 @@ type buildOptions struct {
 	instance   string        // who we are, in what is told
 	unread     bool          // a secret's file that is not there is no problem: nothing is told
 	alertLimit int
-	live       func(*alarm.Stored) alarm.Entities // nil: health says nothing of the topology
+	restore    func(*alarm.Stored) alarm.Entities // what is stored of health, and says of the topology; or nil
 	swallowed  func(dedupe.Swallower)
 	limited    func(alertname string)
 	log        *slog.Logger
@@ -58,7 +58,7 @@ func assemble(c *config.Config, external *url.URL, o buildOptions) (*assembly, e
 		return nil, err
 	}
 	standing := standingOf(c, pulled)
-	p := parts{config: c, standing: standing, specs: specs, alertLimit: max(o.alertLimit, 0), live: o.live, limited: o.limited, swallowed: o.swallowed}
+	p := parts{config: c, standing: standing, specs: specs, alertLimit: max(o.alertLimit, 0), restore: o.restore, limited: o.limited, swallowed: o.swallowed}
 	return &assembly{config: c, build: p.build, receivers: receivers, sources: pulled, senders: senders, remotes: remotes}, nil
 }
 

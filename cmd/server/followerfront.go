@@ -12,11 +12,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/tocsin/tocsin/cmd/internal/web"
 )
 
 // A front is what requests reach first, whatever term it is. A server that leads answers all of them. One
-// that follows answers what only reads, and passes on to the leader what changes anything; while there is
-// none, that is answered 503 with Retry-After.
+// that follows answers what only reads, and passes on to the leader what changes anything or asks how services
+// are; while there is none, that is answered 503 with Retry-After.
 type front struct {
 	log     *slog.Logger
 	term    atomic.Pointer[term]
@@ -61,7 +63,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		later(w, "the server changes its role")
 	case t.leads:
 		t.handler.ServeHTTP(w, r)
-	case !changes(r, t.prefix):
+	case !changes(r, t.prefix) && !asksHealth(r, t.prefix):
 		w.Header().Set(ageHeader, strconv.FormatFloat(t.age().Seconds(), 'f', 3, 64))
 		t.handler.ServeHTTP(w, r)
 	default:
@@ -78,6 +80,13 @@ func changes(r *http.Request, prefix string) bool {
 	}
 	path := strings.TrimPrefix(r.URL.Path, prefix)
 	return path != "/-/reload" && !strings.HasPrefix(path, "/debug/pprof/")
+}
+
+// asksHealth says whether a request asks what only the leader knows: how services are. Its answers say
+// themselves how old they are.
+func asksHealth(r *http.Request, prefix string) bool {
+	path := strings.TrimPrefix(r.URL.Path, prefix)
+	return strings.HasPrefix(path, "/api/v1/health/") || web.HealthPage(strings.TrimPrefix(path, "/"))
 }
 
 // later refuses a request that will do better in a moment.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,14 +39,20 @@ type healthSettings struct {
 type healthKeeper struct {
 	latest[*healthSettings]
 	silences healthSilences
+
+	once     sync.Once
+	restored chan struct{}        // closed when agents are what is stored
+	agents   []discovery.AgentKey // that were heard; from then on they belong to who runs
 	topology liveTopology
-	api      *health.API
-	log      *slog.Logger
-	changed  chan struct{}
+
+	api     *health.API
+	log     *slog.Logger
+	changed chan struct{}
 
 	wanted  bool            // something was wanted before
 	inForce *healthSettings // what was wanted last; nil: nothing
 	targets atomic.Pointer[[]discovery.Target]
+	aliases atomic.Pointer[discovery.Aliases]
 
 	storage  string // the folder that is ours
 	state    atomic.Pointer[healthState]
@@ -59,8 +66,8 @@ type healthSilences interface {
 }
 
 func newHealthKeeper(storage string, log *slog.Logger) *healthKeeper {
-	h := &healthKeeper{storage: storage, latest: newLatest[*healthSettings](), log: log, changed: make(chan struct{}, 1)}
-	h.api = health.New(health.Options{Source: h.Source, Quiet: h.Quiet, Log: log})
+	h := &healthKeeper{storage: storage, latest: newLatest[*healthSettings](), log: log, changed: make(chan struct{}, 1), restored: make(chan struct{})}
+	h.api = health.New(health.Options{Source: h.Source, Quiet: h.Quiet, Aliases: h.Aliases, Log: log})
 	return h
 }
 
@@ -70,6 +77,8 @@ func (h *healthKeeper) configure(c *config.Config) {
 	if c.Tocsin.Health != nil {
 		targets := c.HealthTargets()
 		h.targets.Store(&targets)
+		names := c.Tocsin.Health.Names()
+		h.aliases.Store(&names)
 		settings = &healthSettings{Health: c.Tocsin.Health.Settings(), severity: cmp.Or(c.Tocsin.SeverityLabel, "severity"), asks: len(c.Tocsin.Health.TargetFiles) > 0 || len(targets) > 0}
 		settings.trees, settings.workloads = c.Tocsin.Topology.Health, c.Tocsin.Topology.Kubernetes
 	}
@@ -102,6 +111,11 @@ func (h *healthKeeper) keep(ctx context.Context, settings *healthSettings) {
 		if err := endQuiet(ctx, h.silences, time.Now()); err != nil && ctx.Err() == nil {
 			h.log.Error("silences of environments that nobody uses were not ended", "err", err)
 		}
+		return
+	}
+	select {
+	case <-h.restored:
+	case <-ctx.Done():
 		return
 	}
 	registry := prometheus.NewRegistry()
@@ -171,6 +185,14 @@ func (h *healthKeeper) Quiet() health.Quiet {
 		}
 	}
 	return health.Quiet{}
+}
+
+// Aliases are names of services that mean the same.
+func (h *healthKeeper) Aliases() discovery.Aliases {
+	if names := h.aliases.Load(); names != nil {
+		return *names
+	}
+	return nil
 }
 
 // handlers are the API.

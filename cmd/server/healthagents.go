@@ -1,45 +1,48 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 
+	"github.com/tocsin/tocsin/alarm"
 	"github.com/tocsin/tocsin/discovery"
 )
 
-// agentsFile is the file that names the agents that were heard, so that one that is missed after a restart
-// is missed.
-const agentsFile = "health-agents.json"
+// healthPart and agentsKey are where the agents that were heard are stored, so that one that is missed after a
+// restart or a take-over is missed, and none is that another server was told to forget.
+const (
+	healthPart = "health"
+	agentsKey  = "agents"
+)
 
-// readAgents returns the agents that were heard, as far as this is known.
-func readAgents(folder string) ([]discovery.AgentKey, error) {
-	text, err := os.ReadFile(filepath.Join(folder, agentsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var agents []discovery.AgentKey
-	if err := json.Unmarshal(text, &agents); err != nil {
-		return nil, fmt.Errorf("read %s: %w", agentsFile, err)
-	}
-	return agents, nil
+// restore takes what is stored of health, once, and returns what is known of the topology. The engine calls it
+// before it decides anything.
+func (h *healthKeeper) restore(s *alarm.Stored) alarm.Entities {
+	h.once.Do(func() {
+		at := slices.IndexFunc(s.Rows, func(r alarm.Row) bool { return r.Part == healthPart && r.Key == agentsKey })
+		if at >= 0 {
+			if err := json.Unmarshal(s.Rows[at].Value, &h.agents); err != nil {
+				h.log.Error("the names of agents are damaged: one that is missed is not noticed", "err", err)
+			}
+		}
+		close(h.restored)
+	})
+	return h.topology.at(s)
 }
 
-// writeAgents keeps the agents, at once or not at all.
-func writeAgents(folder string, agents []discovery.AgentKey) error {
+// keepAgents stores which agents are known, if they are others than before.
+func (r *healthRun) keepAgents(ctx context.Context, agents []discovery.AgentKey) {
+	if slices.Equal(agents, *r.agents) {
+		return
+	}
 	text, err := json.Marshal(agents)
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.silences.Submit(ctx, alarm.Input{Rows: []alarm.Row{{Part: healthPart, Key: agentsKey, Value: text}}})
 	}
-	path := filepath.Join(folder, agentsFile)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
+	if err == nil {
+		*r.agents = agents
+	} else if ctx.Err() == nil {
+		r.log.Error("the names of agents were not kept", "err", err)
 	}
-	return os.Rename(path+".new", path)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,12 +35,11 @@ type healthRun struct {
 	silences healthSilences
 	wake     func()
 	log      *slog.Logger
-	storage  string
 	kube     *kube.Discovery // nil: none
 	prober   *probe.Prober   // nil: nothing is asked here
 	writer   *vlogs.Writer   // nil: results stay here
 	splitter *splitter
-	agents   []discovery.AgentKey
+	agents   *[]discovery.AgentKey // that were heard, as they are stored
 	topology *liveTopology
 	trees    map[discovery.Key]readTree // of documents that were read for the topology
 }
@@ -58,10 +56,7 @@ func newHealthRun(h *healthKeeper, settings *healthSettings, known *healthState,
 			}
 		}()
 	}
-	r = &healthRun{healthState: known, settings: settings, silences: h.silences, wake: h.wake, log: h.log, storage: h.storage, topology: &h.topology, trees: map[discovery.Key]readTree{}, splitter: newSplitter(&settings.Health)}
-	if r.agents, err = readAgents(h.storage); err != nil {
-		return nil, err
-	}
+	r = &healthRun{healthState: known, settings: settings, silences: h.silences, wake: h.wake, log: h.log, agents: &h.agents, topology: &h.topology, trees: map[discovery.Key]readTree{}, splitter: newSplitter(&settings.Health)}
 	board, err := r.newBoard()
 	if err != nil {
 		return nil, err
@@ -89,7 +84,7 @@ func (r *healthRun) expected() []discovery.AgentKey {
 	if r.logs == nil {
 		return []discovery.AgentKey{r.origin.agent}
 	}
-	return r.agents
+	return *r.agents
 }
 
 // newBoard makes a board that knows what was found before.
@@ -98,7 +93,7 @@ func (r *healthRun) newBoard() (*discovery.Board, error) {
 		return model.LabelSet{r.settings.severity: model.LabelValue(severity), "priority": model.LabelValue(priority)}
 	}
 	b, err := discovery.NewBoard(discovery.BoardOptions{
-		Agents: r.expected(), TreesApart: r.logs != nil,
+		Agents: r.expected(), TreesApart: r.logs != nil, Aliases: r.settings.Names(),
 		Active:  extra("critical", r.settings.Priority.Active),
 		Passive: extra("warning", r.settings.Priority.Passive),
 	})
@@ -212,12 +207,7 @@ func (r *healthRun) read(ctx context.Context) error {
 		} else {
 			r.board.Load().Hears(now)
 			r.observe(ctx, now, cycles...)
-			if agents := r.board.Load().Agents(); !slices.Equal(agents, r.agents) {
-				if err := writeAgents(r.storage, agents); err != nil {
-					r.log.Error("the names of agents were not kept", "err", err)
-				}
-				r.agents = agents
-			}
+			r.keepAgents(ctx, r.board.Load().Agents())
 		}
 		select {
 		case <-tick.C:

@@ -22,7 +22,7 @@ type parts struct {
 	standing   standing
 	specs      []alarm.ReceiverSpec
 	alertLimit int
-	live       func(*alarm.Stored) alarm.Entities // what health says of the topology
+	restore    func(*alarm.Stored) alarm.Entities
 	limited    func(alertname string)
 	swallowed  func(dedupe.Swallower)
 }
@@ -70,8 +70,8 @@ func (p *parts) build(now time.Time, s *alarm.Stored) (alarm.Parts, error) {
 func (p *parts) suppressors(now time.Time, s *alarm.Stored, tree *route.Tree) ([]alarm.Suppressor, error) {
 	c := p.config
 	var live alarm.Entities
-	if c.Tocsin.Topology.Live() && p.live != nil {
-		live = p.live(s)
+	if p.restore != nil {
+		live = p.restore(s)
 	}
 	all := []alarm.Suppressor{silence.NewSuppressor(now, s.Silences)}
 	if len(c.Tocsin.Rollups) > 0 {

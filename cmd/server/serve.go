@@ -188,7 +188,7 @@ func (s *server) assemble(c *config.Config) (*assembly, error) {
 	return assemble(c, external, buildOptions{
 		previous: previous, accounts: s.accounts, instance: s.instance,
 		sources: append(append(slices.Clone(s.sources), s.own()), s.health.source(c)...), alertLimit: s.flags.alertLimit,
-		live: s.health.topology.at, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
+		restore: s.health.restore, limited: s.metrics.limited, swallowed: s.metrics.swallowed, log: s.log, registry: s.registry,
 	})
 }
 

@@ -240,11 +240,11 @@ func TestTopologyOfHealth(t *testing.T) {
 	live := alarm.Entities{{Name: "service/a/b/c", DependsOn: []string{"service/a/b/d"}}}
 	assert.Equal(t, []alarm.Entity(live), c.Topology(live).Entities())
 	for want, parts := range map[string][]string{
-		"tocsin.topology.health: no health is asked":                {"topology: {health: true}"},
-		"tocsin.topology.kubernetes: no health is asked":            {"topology: {kubernetes: true}"},
-		"tocsin.topology.kubernetes: nobody knows where pods run":   {health, "topology: {kubernetes: true}"},
-		"tocsin.dependencies[0].via: there is no topology: write":   {rule, health},
-		"tocsin.topology: unknown key \"healt\": did you mean": {health, "topology: {healt: true}"},
+		"tocsin.topology.health: no health is asked":              {"topology: {health: true}"},
+		"tocsin.topology.kubernetes: no health is asked":          {"topology: {kubernetes: true}"},
+		"tocsin.topology.kubernetes: nobody knows where pods run": {health, "topology: {kubernetes: true}"},
+		"tocsin.dependencies[0].via: there is no topology: write": {rule, health},
+		"tocsin.topology: unknown key \"healt\": did you mean":    {health, "topology: {healt: true}"},
 	} {
 		_, err := parse(parts...)
 		assert.ErrorContains(t, err, want)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -23,6 +24,9 @@ type Health struct {
 	// file a mapping with the key targets. The files are watched.
 	Targets     []HealthTarget `yaml:"targets"`
 	TargetFiles []string       `yaml:"target_files"`
+
+	// Aliases are services and dependencies that have other names in some environments.
+	Aliases []HealthAlias `yaml:"aliases"`
 
 	// Agent is the name of this process among those that ask. Defaults to tocsin.
 	Agent string `yaml:"agent"`
@@ -46,6 +50,12 @@ type Health struct {
 	Cache *HealthCache `yaml:"cache"`
 
 	found []discovery.Target // of Targets and TargetFiles
+}
+
+// A HealthAlias is a name by which services or dependencies are compared across environments.
+type HealthAlias struct {
+	Name string   `yaml:"name"`
+	Also []string `yaml:"also"` // other names that it has
 }
 
 // HealthKubernetes says which services of a cluster have a health endpoint.
@@ -193,6 +203,7 @@ func (v validator) health(t *Tocsin) {
 	if h.Agent == "" {
 		v.refuse(at("agent"), join(path, "agent"), "no name is given", "leave it out for tocsin")
 	}
+	v.healthAliases(h.Aliases, path)
 	v.healthKubernetes(h.Kubernetes, path)
 	v.healthProbe(&h.Probe, path)
 	for key, p := range map[string]string{"active": h.Priority.Active, "passive": h.Priority.Passive} { // problems are sorted
@@ -226,6 +237,38 @@ func (v validator) health(t *Tocsin) {
 	s := targetSet{first: map[discovery.Key]targetPlace{}}
 	s.add(v.decoder, h.Targets, items(get(resolve(at()), "targets")), join(path, "targets"))
 	h.found = s.sorted()
+}
+
+// healthAliases refuses a table in which it matters where one begins to look.
+func (v validator) healthAliases(aliases []HealthAlias, root string) {
+	first := map[string]string{} // what each name means
+	for _, a := range aliases {
+		first[a.Name] = a.Name
+	}
+	for i, a := range aliases {
+		path := join(root, "aliases"+index(i))
+		if a.Name == "" || len(a.Also) == 0 || slices.Contains(a.Also, "") {
+			v.refuse(v.at("health", "aliases", i), path, "a name is missing", "write name: and also: [...], as they are on the page")
+			continue
+		}
+		for _, other := range a.Also {
+			if to, twice := first[other]; twice {
+				v.refuse(v.at("health", "aliases", i, "also"), join(path, "also"), fmt.Sprintf("%q means %q already", other, to), "remove one, or write all names of a thing together")
+			}
+			first[other] = a.Name
+		}
+	}
+}
+
+// Names returns the names by which services and dependencies are compared.
+func (h *Health) Names() discovery.Aliases {
+	names := discovery.Aliases{}
+	for _, a := range h.Aliases {
+		for _, other := range a.Also {
+			names[other] = a.Name
+		}
+	}
+	return names
 }
 
 func (v validator) healthKubernetes(k *HealthKubernetes, root string) {

@@ -98,6 +98,9 @@ tocsin:
 	assert.NotContains(t, err.Error(), "secret")
 
 	for section, want := range map[string]string{
+		`{victorialogs: {url: "http://vl"}, aliases: [{name: a, also: [b]}, {name: c, also: [b]}]}`: `tocsin.health.aliases[1].also: "b" means "a" already`,
+		`{victorialogs: {url: "http://vl"}, aliases: [{name: a, also: [b]}, {name: b, also: [c]}]}`: `tocsin.health.aliases[0].also: "b" means "b" already`,
+		`{victorialogs: {url: "http://vl"}, aliases: [{name: orders db}]}`:                          `tocsin.health.aliases[0]: a name is missing`,
 		`{}`: `tocsin.health: nothing is asked`,
 		`{targets: [{cluster: a, environment: b, service: c, url: "http://c"}], activity: {idle_after: 1h}}`: `tocsin.health.activity.idle_after: nothing says whether an environment is used`,
 	} {

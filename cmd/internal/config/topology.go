@@ -44,6 +44,9 @@ func (c *Config) Topology(live alarm.Entities) alarm.Topology {
 	if !c.Tocsin.Topology.given() {
 		return nil
 	}
+	if !c.Tocsin.Topology.Live() {
+		return c.entities
+	}
 	return alarm.Topologies{c.entities, live}
 }
 

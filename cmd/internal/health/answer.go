@@ -128,7 +128,7 @@ type memoKey struct{ version, address string }
 func keyOf(q question) memoKey {
 	_, address, _ := strings.Cut(q.URL.Path, apiPath) // behind whatever prefix
 	return memoKey{
-		version: fmt.Sprint(q.view.ID, " ", q.view.Stale.Since.UnixNano(), " ", q.view.Stale.Reason, " ", q.quiet.Generation),
+		version: fmt.Sprintf("%s %d %s %d %p", q.view.ID, q.view.Stale.Since.UnixNano(), q.view.Stale.Reason, q.quiet.Generation, q.aliases),
 		address: address + "?" + q.URL.RawQuery,
 	}
 }

@@ -22,6 +22,9 @@ type Options struct {
 	// Quiet says which environments nobody uses. Nil says nothing of that.
 	Quiet func() Quiet
 
+	// Aliases are names of services that mean the same. Nil has none.
+	Aliases func() discovery.Aliases
+
 	// Log is told what goes wrong. Nil means nobody is.
 	Log *slog.Logger
 }
@@ -39,6 +42,9 @@ func New(opts Options) *API {
 	}
 	if opts.Quiet == nil {
 		opts.Quiet = func() Quiet { return Quiet{} }
+	}
+	if opts.Aliases == nil {
+		opts.Aliases = func() discovery.Aliases { return nil }
 	}
 	return &API{opts: opts}
 }
@@ -66,8 +72,9 @@ func (a *API) Handlers() map[string]http.Handler {
 // A question is what is asked of a version.
 type question struct {
 	*http.Request
-	view  *cache.View
-	quiet Quiet
+	view    *cache.View
+	quiet   Quiet
+	aliases discovery.Aliases
 }
 
 // An operation returns the data of an answer.
@@ -90,7 +97,7 @@ func (a *API) handler(op operation) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
-		body, err := a.answer(question{r.WithContext(ctx), v, a.opts.Quiet()}, op)
+		body, err := a.answer(question{r.WithContext(ctx), v, a.opts.Quiet(), a.opts.Aliases()}, op)
 		if err != nil {
 			a.fail(w, r, err)
 			return
@@ -119,11 +126,11 @@ const preparedServices = 64
 // Prepare makes the lists of a version, so that nobody waits for them who asks first: give it to
 // [cache.ReaderOptions].
 func (a *API) Prepare(v *cache.View) {
-	quiet := a.opts.Quiet()
+	quiet, aliases := a.opts.Quiet(), a.opts.Aliases()
 	prepare := func(path, service string, op operation) {
 		r := &http.Request{URL: &url.URL{Path: apiPath + path + service}}
 		r.SetPathValue("service", service)
-		if _, err := a.answer(question{r, v, quiet}, op); err != nil {
+		if _, err := a.answer(question{r, v, quiet, aliases}, op); err != nil {
 			a.opts.Log.Error("make an answer for health in advance", "path", r.URL.Path, "err", err)
 		}
 	}
@@ -132,7 +139,7 @@ func (a *API) Prepare(v *cache.View) {
 	} {
 		prepare(path, "", op)
 	}
-	rows := Services(v)
+	rows := Services(v, aliases)
 	for i := range rows[:min(len(rows), preparedServices)] {
 		prepare("services/", rows[i].Name, across)
 	}
@@ -178,7 +185,7 @@ func environments(q question) (any, error) {
 
 func clusters(q question) (any, error) { return Clusters(q.view), nil }
 
-func services(q question) (any, error) { return Services(q.view), nil }
+func services(q question) (any, error) { return Services(q.view, q.aliases), nil }
 
 func across(q question) (any, error) {
 	f, err := filter(q.URL.Query())
@@ -186,7 +193,7 @@ func across(q question) (any, error) {
 		return nil, err
 	}
 	name := q.PathValue("service")
-	rows := Across(q.view, name, f)
+	rows := Across(q.view, name, q.aliases, f)
 	if len(rows) == 0 && f == (Filter{}) {
 		return nil, &refusal{http.StatusNotFound, fmt.Sprintf("no service %q in any environment: GET /api/v1/health/services lists them", name)}
 	}

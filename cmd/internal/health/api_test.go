@@ -21,12 +21,13 @@ import (
 
 // filled is a cache in this process with what a fleet answers at an instant, and the API over it.
 type filled struct {
-	writer *cache.Writer
-	reader *cache.Reader
-	api    *API
-	mux    *http.ServeMux
-	quiet  Quiet
-	now    time.Time
+	writer  *cache.Writer
+	reader  *cache.Reader
+	api     *API
+	mux     *http.ServeMux
+	quiet   Quiet
+	aliases discovery.Aliases
+	now     time.Time
 }
 
 func newFilled(t testing.TB, environments int) *filled {
@@ -35,7 +36,7 @@ func newFilled(t testing.TB, environments int) *filled {
 	w, err := cache.NewWriter(store, cache.Options{})
 	require.NoError(t, err)
 	f := &filled{writer: w, mux: http.NewServeMux(), now: time.Now().UTC()}
-	f.api = New(Options{Source: func() Source { return f.reader }, Quiet: func() Quiet { return f.quiet }})
+	f.api = New(Options{Source: func() Source { return f.reader }, Quiet: func() Quiet { return f.quiet }, Aliases: func() discovery.Aliases { return f.aliases }})
 	f.reader = cache.NewReader(store, cache.ReaderOptions{Prepare: f.api.Prepare})
 	for pattern, h := range f.api.Handlers() {
 		method, path := pattern[:3], pattern[4:]
@@ -126,6 +127,33 @@ func TestAPI(t *testing.T) {
 	assert.Equal(t, "text/plain; charset=utf-8", document.Header().Get("Content-Type"), "nothing that a browser runs")
 }
 
+// Services that have another name in some environments are compared as one.
+func TestAPIAliases(t *testing.T) {
+	f := newFilled(t, 2)
+	target := func(namespace, service string) discovery.Health {
+		return discovery.Health{
+			Target: discovery.Target{Cluster: "c", Namespace: namespace, Service: service}, At: f.now.Add(time.Second),
+			Report: discovery.Report{Format: discovery.Text, State: discovery.OK},
+		}
+	}
+	store := cache.NewMemory(cache.MemoryOptions{})
+	w, err := cache.NewWriter(store, cache.Options{})
+	require.NoError(t, err)
+	_, err = w.Write(context.Background(), f.now, []discovery.Health{target("a", "orders db"), target("b", "OrdersDb"), target("c", "cart")})
+	require.NoError(t, err)
+	f.reader = cache.NewReader(store, cache.ReaderOptions{Prepare: f.api.Prepare})
+	assert.Len(t, data[[]Service](t, f.get("services")), 3)
+	f.aliases = discovery.Aliases{"OrdersDb": "orders db"}
+	services := data[[]Service](t, f.get("services"))
+	require.Len(t, services, 2, "at once")
+	assert.Equal(t, Service{Name: "orders db", State: discovery.OK, Environments: 2, Counts: Counts{Services: 2, OK: 2}}, services[1])
+	for _, name := range []string{"orders%20db", "OrdersDb"} {
+		rows := data[[]Instance](t, f.get("services/"+name))
+		require.Len(t, rows, 2, name)
+		assert.Equal(t, "OrdersDb", rows[1].Name, "its own name is shown")
+	}
+}
+
 func TestAPIRefuses(t *testing.T) {
 	f := newFilled(t, 2)
 	for path, want := range map[string]int{
@@ -181,7 +209,7 @@ func TestAPIPrepares(t *testing.T) {
 	v, err := f.reader.View(context.Background(), f.now)
 	require.NoError(t, err)
 	for _, path := range []string{"summary", "failing", "environments", "clusters", "services", "services/orders"} {
-		q := question{httptest.NewRequest(http.MethodGet, "/prefix/api/v1/health/"+path, nil), v, f.quiet}
+		q := question{httptest.NewRequest(http.MethodGet, "/prefix/api/v1/health/"+path, nil), v, f.quiet, nil}
 		b, err := f.api.answer(q, func(question) (any, error) { return nil, fmt.Errorf("%s is made when it is asked for", path) })
 		require.NoError(t, err)
 		assert.Equal(t, f.get(path).Body.String(), string(b.plain))

@@ -205,19 +205,20 @@ type Service struct {
 	Counts
 }
 
-// Services returns the rows of the services, sorted by name.
-func Services(v *cache.View) []Service {
+// Services returns the rows of the services, sorted by name. Those that are compared by one name are one row.
+func Services(v *cache.View, aliases discovery.Aliases) []Service {
 	at := map[string]int{}
 	rows := []Service{}
 	all := v.Environments()
 	for i := range all {
 		for j := range all[i].Services {
 			s := &all[i].Services[j]
-			n, known := at[s.Name]
+			name := aliases.Of(s.Name)
+			n, known := at[name]
 			if !known {
 				n = len(rows)
-				at[s.Name] = n
-				rows = append(rows, Service{Name: s.Name})
+				at[name] = n
+				rows = append(rows, Service{Name: name})
 			}
 			rows[n].Environments++
 			rows[n].add(s)
@@ -238,17 +239,35 @@ type Instance struct {
 	cache.Service
 }
 
-// Across returns a service in all environments that have it, sorted by cluster and namespace.
-func Across(v *cache.View, name string, f Filter) []Instance {
+// Across returns a service in all environments that have it, by whatever of its names, sorted by cluster and
+// namespace.
+func Across(v *cache.View, name string, aliases discovery.Aliases, f Filter) []Instance {
 	rows := []Instance{}
 	all := v.Environments()
+	names := namesOf(name, aliases)
 	for i := range all {
 		e := &all[i]
-		s := e.Service(name)
-		if s == nil || !f.takes(e.Key, e.Activity.Role) || f.State != "" && f.State != s.State.String() {
+		if !f.takes(e.Key, e.Activity.Role) {
 			continue
 		}
-		rows = append(rows, Instance{Key: e.Key, Environment: e.Name, Activity: e.Activity, Service: *s})
+		for _, name := range names {
+			if s := e.Service(name); s != nil && (f.State == "" || f.State == s.State.String()) {
+				rows = append(rows, Instance{Key: e.Key, Environment: e.Name, Activity: e.Activity, Service: *s})
+			}
+		}
 	}
 	return rows
+}
+
+// namesOf returns all names of a service, sorted.
+func namesOf(name string, aliases discovery.Aliases) []string {
+	name = aliases.Of(name)
+	names := []string{name}
+	for other, to := range aliases {
+		if to == name {
+			names = append(names, other)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

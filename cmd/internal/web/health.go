@@ -20,6 +20,9 @@ type Health interface {
 
 	// Quiet says which environments nobody uses.
 	Quiet() health.Quiet
+
+	// Aliases are names of services that mean the same.
+	Aliases() discovery.Aliases
 }
 
 // A healthPage is any of the pages about health: facts, and tables below them.
@@ -72,15 +75,22 @@ type healthCell struct {
 	When when
 }
 
+func healthPages() map[string]func(*healthAsk) (*healthPage, error) {
+	return map[string]func(*healthAsk) (*healthPage, error){
+		"health": failingPage, "environments": environmentsPage, "environment": environmentPage,
+		"clusters": clustersPage, "services": servicesPage, "service": servicePage,
+	}
+}
+
+// HealthPage says whether a page about health is at a path, behind the prefix.
+func HealthPage(path string) bool { return healthPages()[path] != nil }
+
 // healthRoutes are the pages about health.
 func (h *handler) healthRoutes(mux *http.ServeMux) {
 	if h.opts.Health == nil {
 		return
 	}
-	for path, page := range map[string]func(*healthAsk) (*healthPage, error){ // the order does not matter to a mux
-		"health": failingPage, "environments": environmentsPage, "environment": environmentPage,
-		"clusters": clustersPage, "services": servicesPage, "service": servicePage,
-	} {
+	for path, page := range healthPages() { // the order does not matter to a mux
 		mux.HandleFunc("GET "+h.prefix+"/"+path, h.serveHealth(page))
 	}
 }
@@ -92,6 +102,8 @@ type healthAsk struct {
 	query url.Values
 	view  *cache.View
 	quiet health.Quiet
+
+	aliases discovery.Aliases
 }
 
 // errNothingThere is what a page returns for an environment or a service that is not known.
@@ -103,7 +115,7 @@ func (h *handler) serveHealth(page func(*healthAsk) (*healthPage, error)) http.H
 		defer cancel()
 		source := h.opts.Health.Source()
 		if source == nil {
-			h.serveMessage(w, r, http.StatusNotFound, "No health", "This server asks no service how it is: tocsin.health is not configured, or another server leads.")
+			h.serveMessage(w, r, http.StatusNotFound, "No health", "No service is asked how it is: tocsin.health is not configured.")
 			return
 		}
 		now := time.Now()
@@ -112,7 +124,7 @@ func (h *handler) serveHealth(page func(*healthAsk) (*healthPage, error)) http.H
 			h.serveNoHealth(w, r, err)
 			return
 		}
-		p, err := page(&healthAsk{ctx: ctx, now: now, query: r.URL.Query(), view: v, quiet: h.opts.Health.Quiet()})
+		p, err := page(&healthAsk{ctx: ctx, now: now, query: r.URL.Query(), view: v, quiet: h.opts.Health.Quiet(), aliases: h.opts.Health.Aliases()})
 		if errors.Is(err, errNothingThere) {
 			h.serveMessage(w, r, http.StatusNotFound, "Not there", "There is no such environment or service: it was removed, or never there.")
 			return

@@ -27,6 +27,8 @@ type knownHealth struct {
 func (k *knownHealth) Source() health.Source { return k.source }
 func (k *knownHealth) Quiet() health.Quiet   { return k.quiet }
 
+func (*knownHealth) Aliases() discovery.Aliases { return nil }
+
 // noEngine is an engine of which a page about health needs only the sources.
 type noEngine struct{ Engine }
 

@@ -218,7 +218,7 @@ func clustersPage(a *healthAsk) (*healthPage, error) {
 
 func servicesPage(a *healthAsk) (*healthPage, error) {
 	var rows []healthRow
-	for _, s := range health.Services(a.view) {
+	for _, s := range health.Services(a.view, a.aliases) {
 		rows = append(rows, healthRow{Tone: toneOf(s.State), Cells: []healthCell{
 			{Text: s.Name, URL: serviceLink(s.Name)}, stateCell(s.State), {Text: countWords(&s.Counts)},
 		}})
@@ -230,7 +230,7 @@ func servicesPage(a *healthAsk) (*healthPage, error) {
 
 func servicePage(a *healthAsk) (*healthPage, error) {
 	f := a.form("service")
-	all := health.Across(a.view, f.Name, f.filter())
+	all := health.Across(a.view, f.Name, a.aliases, f.filter())
 	if len(all) == 0 && !f.Chosen {
 		return nil, errNothingThere
 	}

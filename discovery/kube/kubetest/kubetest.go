@@ -26,7 +26,7 @@ type Server struct {
 
 	t testing.TB
 
-	mu       sync.Mutex // guards what is below
+	mu      sync.Mutex // guards what is below
 	version int
 	objects map[string]map[string]json.RawMessage
 	events  []event
