@@ -109,7 +109,7 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 		as = ended
 	}
 	body := each(sets, as)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(5 * patience) // half of the time nobody leads
 	for n := 0; time.Now().Before(deadline); n++ {
 		if f.t.Context().Err() != nil {
 			return // the test has failed
@@ -130,7 +130,7 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 		f.mu.Unlock()
 		<-time.After(200 * time.Millisecond)
 	}
-	f.t.Errorf("nobody took a batch for %s", patience)
+	f.t.Errorf("nobody took a batch for %s", 5*patience)
 }
 
 func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
