@@ -37,7 +37,7 @@ func newDiskPatient(t *testing.T) *diskPatient {
 	p.server = newServer(t, groupConfig(p.sink.URL, "1h")+"tocsin: {}\n")
 	p.program = quickProgram(t) // strace stops it at each call
 	p.Start()
-	p.flow = newFlow(t, &cluster{t: t, servers: []*server{p.server}, down: make([]atomic.Bool, 1)})
+	p.flow = newFlow(t, &cluster{t: t, servers: []*server{p.server}, down: make([]atomic.Bool, 1)}, nil)
 	return p
 }
 
@@ -98,7 +98,7 @@ func (p *diskPatient) Steady() map[string]bool {
 	defer p.flow.mu.Unlock()
 	steady := map[string]bool{}
 	for n := range p.next {
-		if fp := ofGroup("g", n).Fingerprint().String(); n%100 >= flapping && p.every[fp] {
+		if fp := p.alert(n).Fingerprint().String(); n%100 >= flapping && p.lives[fp] > 0 {
 			steady[fp] = true
 		}
 	}
@@ -154,8 +154,7 @@ func TestDiskFails(t *testing.T) {
 			p.c.down[0].Store(true)
 			p.Kill()
 			fault.Heal()
-			_, before := repeated(p.sink.Notifications())
-			assert.Zero(t, before, "told twice by a server that was not killed")
+			assert.Zero(t, p.sink.Tally().again, "told twice by a server that was not killed")
 			p.Start()
 			p.c.down[0].Store(false)
 			p.Await(200)
@@ -190,15 +189,13 @@ func TestSlowDisk(t *testing.T) {
 	require.NoError(t, isReady(p.server))
 	require.NoError(t, slow.Hit("fsync"))
 	assert.Zero(t, p.refused, "slow is not away")
-	_, again := repeated(p.sink.Notifications())
-	assert.Zero(t, again, "told twice")
+	assert.Zero(t, p.sink.Tally().again, "told twice")
 	assert.Empty(t, p.sink.About("TocsinStoreFailing"))
 	p.Stop() // in order, although that takes a while
 	slow.Heal()
 	p.Start()
 	p.Told()
-	_, again = repeated(p.sink.Notifications())
-	assert.Zero(t, again, "told twice")
+	assert.Zero(t, p.sink.Tally().again, "told twice")
 	p.Stop()
 	intact(t, filepath.Join(p.storage, "tocsin.db"))
 }

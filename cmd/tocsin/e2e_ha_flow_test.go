@@ -28,6 +28,7 @@ const (
 type flow struct {
 	t       *testing.T
 	c       *cluster
+	genie   *genie // keeps incidents of some of the alerts; nil: of none
 	began   time.Time
 	stop    context.CancelFunc
 	senders sync.WaitGroup
@@ -44,9 +45,9 @@ type flow struct {
 	ended   time.Time
 }
 
-func newFlow(t *testing.T, c *cluster) *flow {
+func newFlow(t *testing.T, c *cluster, g *genie) *flow {
 	t.Helper()
-	return &flow{t: t, c: c, firing: map[string]bool{}, lives: map[string]int{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
+	return &flow{t: t, c: c, genie: g, firing: map[string]bool{}, lives: map[string]int{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
 }
 
 // Begin starts a batch at each tick. What is not acknowledged is sent again by its own goroutine, so that
@@ -80,10 +81,7 @@ func (f *flow) batch(ctx context.Context) {
 	f.mu.Unlock()
 	var fresh, flaps []model.LabelSet
 	for n := from; n < from+flowBatch; n++ {
-		labels := ofGroup("g", n%flowSpan)
-		if n%10 < paging/10 {
-			labels["page"] = "yes"
-		}
+		labels := f.alert(n)
 		fresh = append(fresh, labels)
 		if n%100 < flapping {
 			flaps = append(flaps, labels)
@@ -100,6 +98,15 @@ func (f *flow) batch(ctx context.Context) {
 	case <-time.After(flowLife):
 		f.send(fresh, false)
 	}
+}
+
+// alert is the n-th that fires.
+func (f *flow) alert(n int) model.LabelSet {
+	labels := ofGroup("g", n%flowSpan)
+	if f.genie != nil && n%10 < paging/10 {
+		labels["page"] = "yes"
+	}
+	return labels
 }
 
 // send pushes until a server has acknowledged.
@@ -203,7 +210,7 @@ func (f *flow) Rate() float64 { return float64(f.acked) / f.ended.Sub(f.began).S
 
 // Lost returns what was acknowledged as firing more often than somebody was told that it begins, or than it
 // had an incident.
-func (f *flow) Lost(s *sink, g *genie) []string {
+func (f *flow) Lost(s *sink) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lost []string
@@ -212,7 +219,10 @@ func (f *flow) Lost(s *sink, g *genie) []string {
 			lost = append(lost, fp)
 		}
 	}
-	incidents := g.count()
+	if f.genie == nil {
+		return lost
+	}
+	incidents := f.genie.count()
 	for fp := range f.paged {
 		if incidents[fp] < f.lives[fp] {
 			lost = append(lost, "incident of "+fp)
@@ -222,9 +232,9 @@ func (f *flow) Lost(s *sink, g *genie) []string {
 }
 
 // Extra is how many incidents there are beyond the times that their alerts fired.
-func (f *flow) Extra(g *genie) int {
+func (f *flow) Extra() int {
 	extra := 0
-	for fp, n := range g.count() {
+	for fp, n := range f.genie.count() {
 		extra += max(0, n-f.times[fp])
 	}
 	return extra

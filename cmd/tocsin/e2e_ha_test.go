@@ -67,7 +67,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 	sink, g := newSink(t), newGenie(t, false)
 	sink.Lean()
 	c := newCluster(t, database, members, failOverConfig(sink), g.pager())
-	load := newFlow(t, c)
+	load := newFlow(t, c, g)
 	load.Begin()
 	var took []time.Duration
 	for i := range failovers {
@@ -84,7 +84,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 		}
 		return nil
 	})
-	lost, told := load.Lost(sink, g), sink.Tally()
+	lost, told := load.Lost(sink), sink.Tally()
 	slices.Sort(took)
 	p99 := took[int(math.Ceil(0.99*float64(len(took))))-1]
 	t.Logf("%s, %d servers, %d fail-overs: %d changes acknowledged, %d refused and sent again, %.0f alerts/s; take-over %s median, %s p99, %s longest; "+
@@ -92,7 +92,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 		database, members, failovers, load.acked, load.refused, load.Rate(), took[len(took)/2].Round(10*time.Millisecond),
 		p99.Round(10*time.Millisecond), took[len(took)-1].Round(10*time.Millisecond),
 		told.alerts, told.notifications, len(lost), told.again, 100*float64(told.again)/float64(told.notifications),
-		len(g.Alerts()), len(load.paged), load.Extra(g))
+		len(g.Alerts()), len(load.paged), load.Extra())
 	if os.Getenv(failoversVariable) != "" { // a measurement: in CI the machine is busy with other tests
 		assert.LessOrEqual(t, p99, takeOverMost, "take-over")
 		assert.LessOrEqual(t, float64(told.again), repeatedMost*float64(told.notifications), "told twice")
