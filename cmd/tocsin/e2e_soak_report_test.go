@@ -228,6 +228,9 @@ func (s *soak) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d server(s), %s, %d readings: %d alerts fire, %d changes acknowledged and %d of them sent again, %d reads, %d failures\n\n",
 		s.database, len(s.servers), s.length, len(s.readings[0]), len(s.load.firing())+soakPulled, s.load.acked, s.load.sent, s.load.reads, len(s.load.failures()))
+	if s.length < soakJudged {
+		fmt.Fprintf(&b, "It is shorter than %s, so what the last column says counts for nothing.\n\n", soakJudged)
+	}
 	b.WriteString("| | min | max | medians of tenths of the run | of 60 to 80 % | of the last fifth | slope per hour, from 60 % on | the last fifth beside the one before |\n|---|---|---|---|---|---|---|---|\n")
 	for _, m := range s.measures() {
 		b.WriteString(m.row() + "\n")
