@@ -252,6 +252,12 @@ func (o *output) String() string {
 // when patience is at an end, or at once if it gives up.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
+	eventuallyWithin(t, patience, check)
+}
+
+// eventuallyWithin is eventually with another patience.
+func eventuallyWithin(t *testing.T, patience time.Duration, check func() error) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
