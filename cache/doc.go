@@ -18,11 +18,13 @@
 //
 // # What a refresh does
 //
-// What is listed is taken over. What its own agent no longer lists is gone. What nobody speaks of, because
-// its agent is silent or blind or was not heard to the end, is lost: unknown, with the detail that it had. If fewer than 70 % of the
-// services that were heard before are accounted for, nothing is changed ([ErrPartial]) and the version is
-// marked stale; so it is when upstream fails. The table is at the function makePlan. Details are written
-// again only if what they hold changed, measurements aside, and each ten minutes.
+// What is listed is taken over. What its own agent no longer lists is gone, as is what an agent had that is said
+// to be gone itself. What nobody speaks of, because its agent is silent or blind or was not heard to the end, is
+// lost: unknown, with the detail that it had. If fewer than 70 % of the services that were heard before are
+// accounted for, nothing is changed ([ErrPartial]) and the version is marked stale; so it is when upstream fails.
+// So half of all may be removed at once, if their agents say so, and may not fall silent. The table is at the
+// function makePlan. Details are written again only if what they hold changed, measurements aside, and each ten
+// minutes.
 //
 // FirstSeen and FailCount of a failing service go from version to version. Being unknown changes neither.
 //

@@ -44,16 +44,17 @@
 //	HealthServicesFailing{cluster, namespace, environment, activity="active", severity="critical", priority="P1"}
 //	HealthServicesFailing{cluster, namespace, environment, activity="passive", severity="warning", priority="P2"}
 //	TocsinAgentDown{cluster, agent, severity="critical"}
+//	TocsinSourceDown{source, severity="critical"}, and no TocsinAgentDown, while no agent can be heard ([Board.Deaf])
 //
 // The failing services are in the annotations, which change only when the services do. Whether an
 // environment is active comes from a label or from a pointer into the document ([ActivityRule]), or from a
 // query ([Board.SetActivity]); one active service makes it active, and unknown counts as active.
 //
-// A service of which nothing is known, because its agent is overdue or blind, because it was asked wrongly, or
-// because it says that it does not know, has neither failed nor recovered: an alert that it had part in is
+// A service of which nothing is known, because its agent is overdue or blind or a part of what it
+// found is missing, because it was asked wrongly, or because it says that it does not know, has neither failed nor recovered: an alert that it had part in is
 // unknown in the snapshot until every service that failed was seen well again. What was not heard since the
 // start of the Board is unknown too. A service leaves when its agent no longer has it, an agent when it is
-// forgotten ([Board.Forget]).
+// forgotten ([Board.Forget]) or a cycle says that it is gone.
 //
 // # Units, time, goroutines, errors
 //
