@@ -152,8 +152,11 @@ func (r *Reader) Run(ctx context.Context) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		r.mu.Lock()
+		l := r.loaded
+		r.mu.Unlock()
 		if c, err := r.store.Current(ctx); err == nil { // else View says so
-			_, _ = r.load(ctx, c, nil)
+			_, _ = r.load(ctx, c, l)
 		}
 		select {
 		case <-tick.C:
@@ -191,7 +194,9 @@ func (r *Reader) known(l *loaded, _ time.Time, err error) (*View, error) {
 	return v, nil
 }
 
-// load reads a version. While one goroutine does, others are given the version before, if there is one.
+// load reads a version. While one goroutine does, others are given the version before, if there is one. Before is the
+// one that was loaded when the store was asked which is current: if another was loaded since, the answer may be older
+// than that, and the store is asked again. A Reader never goes back.
 func (r *Reader) load(ctx context.Context, c Current, before *loaded) (*loaded, error) {
 	if before == nil {
 		r.loading.Lock()
@@ -202,6 +207,12 @@ func (r *Reader) load(ctx context.Context, c Current, before *loaded) (*loaded, 
 	r.mu.Lock()
 	l := r.loaded
 	r.mu.Unlock()
+	if l != before && l.id != c.ID {
+		var err error
+		if c, err = r.store.Current(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if l != nil && l.id == c.ID {
 		return l, nil
 	}
