@@ -14,3 +14,9 @@ func TestMemory(t *testing.T) {
 func TestMemoryQueue(t *testing.T) {
 	cachetest.ExerciseQueue(t, func(_ *testing.T, times cache.MemoryOptions) cache.Queue { return cache.NewMemoryQueue(times) })
 }
+
+func TestMemoryRefresher(t *testing.T) {
+	cachetest.ExerciseRefresher(t, func(*testing.T) (cache.Store, cache.Queue) {
+		return cache.NewMemory(cache.MemoryOptions{}), cache.NewMemoryQueue(cache.MemoryOptions{})
+	})
+}

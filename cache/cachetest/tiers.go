@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -86,99 +85,6 @@ func tiers(t *testing.T, s cache.Store) {
 	v, err = r.View(ctx, epoch().Add(10*time.Minute))
 	require.NoError(t, err)
 	assert.Equal(t, cache.Stale{Since: epoch().Add(90 * time.Second), Reason: "there was no refresh since"}, v.Stale)
-}
-
-// Refreshes of one test, and how many read meanwhile.
-const (
-	refreshes = 1000
-	readers   = 4
-)
-
-// No reader sees two versions mixed, though a thousand are written meanwhile.
-func mixture(t *testing.T, s cache.Store) {
-	w, r := writer(t, s), cache.NewReader(s, cache.ReaderOptions{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	write := func(n int) {
-		word := fmt.Sprintf("v%d", n)
-		_, err := w.Write(ctx, epoch().Add(time.Duration(n)*time.Second), Results(10+n%2, 2, epoch().Add(time.Duration(n)*time.Second), word, discovery.Fail))
-		require.NoError(t, err)
-	}
-	write(0)
-	var wg sync.WaitGroup
-	seen := make([]int, readers)
-	for i := range readers {
-		reader := r
-		if i > 0 {
-			reader = cache.NewReader(s, cache.ReaderOptions{Memory: 1}) // of another process
-		}
-		if i >= 2 { // half of them leave reading to Run
-			wg.Go(func() { _ = reader.Run(ctx) })
-		}
-		wg.Go(func() {
-			for last := ""; ctx.Err() == nil; {
-				v, err := reader.View(ctx, epoch())
-				if ctx.Err() != nil {
-					return
-				}
-				if !assert.NoError(t, err) {
-					return
-				}
-				if v.ID < last {
-					t.Errorf("%s came after %s", v.ID, last)
-				}
-				if v.ID != last {
-					seen[i]++
-				}
-				if last = v.ID; !same(ctx, t, v) {
-					return
-				}
-			}
-		})
-	}
-	for n := 1; n <= refreshes && !t.Failed(); n++ {
-		write(n)
-	}
-	cancel()
-	wg.Wait()
-	for i, n := range seen {
-		assert.Greater(t, n, 5, "reader %d saw hardly anything", i)
-	}
-}
-
-// same checks that all of a view is of one version.
-func same(ctx context.Context, t *testing.T, v *cache.View) bool {
-	n := int(v.At.Sub(epoch()) / time.Second)
-	word := fmt.Sprintf("v%d", n)
-	environments := v.Environments()
-	ok := assert.Len(t, environments, 10+n%2) && assert.Len(t, v.Failing(), 2*len(environments)) &&
-		assert.Equal(t, len(environments), v.Summary.Environments) && assert.Equal(t, len(v.Failing()), v.Summary.Fail)
-	for _, f := range v.Failing() {
-		ok = ok && assert.Equal(t, word, f.Message)
-	}
-	for i := range environments {
-		e := &environments[i]
-		for _, s := range e.Services {
-			ok = ok && assert.Equal(t, word, s.Version)
-		}
-	}
-	e := &environments[n%10]
-	d, err := v.Detail(ctx, e.Key)
-	if ctx.Err() != nil {
-		return false
-	}
-	if !assert.NoError(t, err) {
-		return false
-	}
-	for i := range d.Services {
-		s := &d.Services[i]
-		ok = ok && assert.Equal(t, word, s.Message) && assert.Contains(t, string(s.Raw), `"`+word+`"`)
-	}
-	hits, err := v.Search(ctx, "env-", 20)
-	if ctx.Err() != nil {
-		return false
-	}
-	return ok && assert.NoError(t, err) && assert.Len(t, hits, 10+n%2)
 }
 
 // Upstream with 60 % of the services changes nothing but that the cache says it is stale; with 80 % the

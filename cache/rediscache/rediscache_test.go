@@ -43,3 +43,14 @@ func TestQueue(t *testing.T) {
 		return q
 	})
 }
+
+func TestRefresher(t *testing.T) {
+	cachetest.ExerciseRefresher(t, func(t *testing.T) (cache.Store, cache.Queue) {
+		client := connect(t, redistest.Start(t))
+		s, err := rediscache.NewStore(client, rediscache.Options{})
+		require.NoError(t, err)
+		q, err := rediscache.NewQueue(client, rediscache.Options{})
+		require.NoError(t, err)
+		return s, q
+	})
+}
