@@ -12,6 +12,7 @@ type MemoryQueue struct {
 	opts MemoryOptions
 
 	mu      sync.Mutex // guards what is below
+	newest  int64      // generation of a lease
 	version string
 	until   time.Time
 	waiting []Task
@@ -35,9 +36,13 @@ func NewMemoryQueue(opts MemoryOptions) *MemoryQueue {
 }
 
 // Begin puts the tasks of a version on the queue.
-func (q *MemoryQueue) Begin(_ context.Context, version string, tasks []Task) error {
+func (q *MemoryQueue) Begin(_ context.Context, l Lease, version string, tasks []Task) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if l.Generation < q.newest {
+		return ErrNotPublisher
+	}
+	q.newest = l.Generation
 	q.version, q.until = version, time.Now().Add(q.opts.VersionTTL)
 	q.waiting = append([]Task(nil), tasks...)
 	q.taken, q.done = map[string]taken{}, map[string][]byte{}

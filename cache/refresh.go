@@ -132,7 +132,7 @@ func (r *Refresher) share(ctx context.Context, plan *plan) error {
 	if err != nil {
 		return err
 	}
-	if err := r.queue.Begin(ctx, version, tasks); err != nil {
+	if err := r.queue.Begin(ctx, r.p.lease, version, tasks); err != nil {
 		return fmt.Errorf("put tasks on the queue: %w", err)
 	}
 	results, err := r.wait(ctx, version, len(tasks))

@@ -15,7 +15,7 @@ var (
 	// return if upstream has too few of the services that were known: nothing was changed.
 	ErrPartial = errors.New("too few of the known services were returned")
 
-	// ErrNotPublisher is returned by [Elector], [Versions], [Writer] and [Refresher] if another process
+	// ErrNotPublisher is returned by [Elector], [Versions], [Tasks], [Writer] and [Refresher] if another process
 	// holds the lease, or it ran out: nothing was changed.
 	ErrNotPublisher = errors.New("another process publishes")
 
@@ -152,8 +152,10 @@ type Done struct {
 
 // Tasks is the publisher's side of a queue.
 type Tasks interface {
-	// Begin puts the tasks of a version on the queue. Those of all other versions are void.
-	Begin(ctx context.Context, version string, tasks []Task) error
+	// Begin puts the tasks of a version on the queue. Those of all other versions are void. It returns
+	// ErrNotPublisher, and changes nothing, if the lease was won again since, as far as the queue knows: who was
+	// paused does not make the tasks of its successor void.
+	Begin(ctx context.Context, l Lease, version string, tasks []Task) error
 
 	// Results returns the result of each task by its ID once there are so many of them, and nil before.
 	Results(ctx context.Context, version string, want int) (map[string][]byte, error)

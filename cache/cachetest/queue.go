@@ -42,7 +42,7 @@ func tasks(version string, n int) []cache.Task {
 // Three workers share the tasks; each is done once.
 func eachOnce(t *testing.T, q cache.Queue) {
 	ctx := t.Context()
-	require.NoError(t, q.Begin(ctx, "v1", tasks("v1", 50)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v1", tasks("v1", 50)))
 	var mu sync.Mutex
 	did := map[string]int{}
 	var wg sync.WaitGroup
@@ -83,7 +83,7 @@ func eachOnce(t *testing.T, q cache.Queue) {
 // What a dead worker held goes to another; if the dead one was only slow, its result does not count.
 func claimed(t *testing.T, q cache.Queue) {
 	ctx := t.Context()
-	require.NoError(t, q.Begin(ctx, "v1", tasks("v1", 3)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v1", tasks("v1", 3)))
 	dead, err := q.Take(ctx, "dead", 2, time.Second)
 	require.NoError(t, err)
 	require.Len(t, dead, 2)
@@ -117,11 +117,11 @@ func claimed(t *testing.T, q cache.Queue) {
 // A new version makes the tasks of the one before void, those that are taken and those that are not.
 func void(t *testing.T, q cache.Queue) {
 	ctx := t.Context()
-	require.NoError(t, q.Begin(ctx, "v1", tasks("v1", 3)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v1", tasks("v1", 3)))
 	old, err := q.Take(ctx, "a", 1, time.Second)
 	require.NoError(t, err)
 	require.Len(t, old, 1)
-	require.NoError(t, q.Begin(ctx, "v2", tasks("v2", 1)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v2", tasks("v2", 1)))
 	first, err := q.Finish(ctx, []cache.Done{{Claim: old[0], Result: []byte("late")}})
 	require.NoError(t, err)
 	assert.Zero(t, first)
@@ -141,7 +141,7 @@ func void(t *testing.T, q cache.Queue) {
 // The tasks of a version that nobody ends become void by themselves.
 func abandoned(t *testing.T, q cache.Queue) {
 	ctx := t.Context()
-	require.NoError(t, q.Begin(ctx, "v1", tasks("v1", 2)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v1", tasks("v1", 2)))
 	claims, err := q.Take(ctx, "a", 1, time.Second)
 	require.NoError(t, err)
 	require.Len(t, claims, 1)
@@ -165,7 +165,7 @@ func waits(t *testing.T, q cache.Queue) {
 		claims, _ := q.Take(ctx, "a", 1, soon)
 		got <- claims
 	}()
-	require.NoError(t, q.Begin(ctx, "v1", tasks("v1", 1)))
+	require.NoError(t, q.Begin(ctx, cache.Lease{}, "v1", tasks("v1", 1)))
 	assert.Len(t, <-got, 1)
 	ended, cancel := context.WithCancel(ctx)
 	cancel()

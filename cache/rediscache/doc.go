@@ -24,7 +24,8 @@
 // # Guarantees
 //
 // A version is published by one transaction that watches the lease and the current version: a publisher
-// that was paused past its lease is refused ([cache.ErrNotPublisher]). A task that a worker took and did
+// that was paused past its lease is refused ([cache.ErrNotPublisher]), as it is when it puts tasks on the
+// stream after the lease was won again, which would make those of its successor void. A task that a worker took and did
 // not finish goes to another after ClaimAfter; a result is recorded once, by a script that acknowledges the
 // task with it. Nothing needs to survive in Redis: restarted empty it is full again after one refresh.
 //

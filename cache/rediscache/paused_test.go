@@ -96,6 +96,42 @@ func TestPausedPublisher(t *testing.T) {
 	}
 }
 
+// A publisher that was paused before it put its tasks on the queue does not take those of its successor away.
+func TestPausedPublisherHasTasks(t *testing.T) {
+	server := redistest.Start(t)
+	source := &cachetest.Source{}
+	now := time.Now().UTC()
+	source.Set(cachetest.Cycle("agent", "cluster-0", now, []discovery.Health{
+		cachetest.Health("env-10", "a", now, "one", discovery.OK), cachetest.Health("env-20", "a", now, "one", discovery.OK),
+	}))
+	refresher := func(client *redis.Client, from cache.Source) *cache.Refresher {
+		r, err := rediscache.NewRefresher(client, from, rediscache.Options{
+			Times: cache.MemoryOptions{Lease: 500 * time.Millisecond}, Cache: cache.Options{Interval: 300 * time.Millisecond, Abandon: 5 * time.Second},
+		})
+		require.NoError(t, err)
+		return r
+	}
+	hooked, p := connect(t, server), newPause()
+	hooked.AddHook(p)
+	first, refused := refresher(hooked, source), make(chan error, 1)
+	go func() {
+		_, err := first.Cycle(context.WithoutCancel(t.Context()), now)
+		refused <- err
+	}()
+	<-p.reached
+	second := refresher(connect(t, server), &steps{Source: source, before: func(int) {
+		close(p.goOn) // it has tasks that are not done
+		assert.ErrorIs(t, <-refused, cache.ErrNotPublisher)
+	}})
+	require.Eventually(t, func() bool {
+		_, err := second.Cycle(context.WithoutCancel(t.Context()), now)
+		if !errors.Is(err, cache.ErrNotPublisher) {
+			require.NoError(t, err)
+		}
+		return err == nil
+	}, 20*time.Second, 10*time.Millisecond)
+}
+
 // steps is upstream as one worker sees it: something happens before documents come.
 type steps struct {
 	*cachetest.Source

@@ -44,22 +44,35 @@ const (
 	group      = "workers"
 )
 
-// Begin puts tasks on the stream, and takes those of other versions away.
-func (q *Queue) Begin(ctx context.Context, version string, tasks []cache.Task) error {
+// Begin puts tasks on the stream, and takes those of other versions away, unless the lease was won again.
+func (q *Queue) Begin(ctx context.Context, l cache.Lease, version string, tasks []cache.Task) error {
 	if err := q.makeGroup(ctx); err != nil {
 		return err
 	}
-	_, err := q.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.XTrimMaxLen(ctx, q.prefix+streamKey, 0)
-		p.Set(ctx, q.prefix+versionKey, version, q.times.VersionTTL)
-		for _, t := range tasks {
-			p.XAdd(ctx, &redis.XAddArgs{
-				Stream: q.prefix + streamKey,
-				Values: []any{"version", t.Version, "task", t.ID, "data", t.Data},
-			})
+	err := q.client.Watch(ctx, func(tx *redis.Tx) error {
+		newest, err := tx.Get(ctx, q.prefix+generationKey).Int64()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return err
 		}
-		return nil
-	})
+		if l.Generation < newest {
+			return cache.ErrNotPublisher
+		}
+		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.XTrimMaxLen(ctx, q.prefix+streamKey, 0)
+			p.Set(ctx, q.prefix+versionKey, version, q.times.VersionTTL)
+			for _, t := range tasks {
+				p.XAdd(ctx, &redis.XAddArgs{
+					Stream: q.prefix + streamKey,
+					Values: []any{"version", t.Version, "task", t.ID, "data", t.Data},
+				})
+			}
+			return nil
+		})
+		return err
+	}, q.prefix+generationKey)
+	if errors.Is(err, redis.TxFailedErr) {
+		return cache.ErrNotPublisher // it was won meanwhile
+	}
 	return wrap(err)
 }
 
