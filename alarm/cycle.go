@@ -41,10 +41,11 @@ func (e *Engine) commit(ctx context.Context, p *Plan) error {
 // source and sends nothing: collecting and delivering are the business of others.
 func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) error {
 	began := time.Now()
-	if e.broken != nil {
-		if now.Before(e.brokenUntil) {
-			return fmt.Errorf("%w: %w", ErrNotStored, e.broken)
-		}
+	e.leap += e.leapt(now)
+	if e.broken != nil && now.Before(e.brokenUntil) {
+		return fmt.Errorf("%w: %w", ErrNotStored, e.broken)
+	}
+	if e.broken != nil || e.leap != 0 {
 		if err := e.load(ctx, now); err != nil {
 			e.breakOff(now, err)
 			return fmt.Errorf("%w: %w", ErrNotStored, err)

@@ -21,6 +21,15 @@
 // Every decision takes the present as an argument; only [Engine.Run] asks the clock. Times are UTC
 // and are compared with Equal. Durations are time.Duration.
 //
+// Silences, windows, time intervals, the ends of alerts and repeat_interval go by the wall clock, whatever
+// it says. When it is set while the engine runs, by 10 s or more, or the machine was suspended, that is taken
+// as a restart is: everything is built anew out of what is stored. So a leap ahead ends no alert whose
+// sender could not have spoken in the time that was left out: it has resolve_timeout to speak again. Groups
+// that are due are flushed once. After a leap back no timer lies farther ahead than it can, and what is
+// pushed counts for more than what was pushed before. An end that a sender gave stands; and what is repeated
+// by repeat_interval is repeated earlier or later by the leap. The lease, retries, heartbeats and the
+// intervals at which sources are asked go by the monotonic clock, which does not leap.
+//
 // # Errors
 //
 // [Engine.Submit] returns [ErrStopped] after the engine has ended, and an error that wraps

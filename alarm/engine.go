@@ -104,6 +104,8 @@ type Engine struct {
 	broken       error          // why the state in memory is not what is stored
 	brokenUntil  time.Time      // when the store is tried again
 	brokenTimes  int            // how often it failed one after another
+	turned       time.Time      // the last turn
+	leap         time.Duration  // by how much the clock was set since the state was loaded
 	plan         *Plan          // of the cycle under way, or begun by load
 }
 
@@ -218,6 +220,7 @@ const maxBatch = 256
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.stopped)
 	e.started = time.Now()
+	e.turned = e.started
 	e.lastID = e.started.UnixMicro()
 	if err := e.load(ctx, e.started); err != nil {
 		return err

@@ -93,7 +93,7 @@ func (g *group) tickBefore(t time.Time) time.Time {
 
 // owedAt is the first flush after something changed that some channel may have to be told of, or
 // zero if there is no such thing.
-func (g *group) owedAt(told map[IntentionKey]*Told) time.Time {
+func (g *group) owedAt(now time.Time, told map[IntentionKey]*Told) time.Time {
 	var due time.Time
 	owed := func(en *entry, stray bool) {
 		if !slices.ContainsFunc(g.channels, func(c *channel) bool {
@@ -104,7 +104,7 @@ func (g *group) owedAt(told map[IntentionKey]*Told) time.Time {
 		}) {
 			return
 		}
-		if t := g.tickAfter(en.changed()); due.IsZero() || t.Before(due) {
+		if t := g.tickAfter(sooner(en.changed(), now)); due.IsZero() || t.Before(due) {
 			due = t
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/tocsin/tocsin/alarm/failpoint"
 )
 
-// load reads the state from the store and builds everything anew out of it: at the start, and after
-// a commit that failed.
+// load reads the state from the store and builds everything anew out of it: at the start, after a commit
+// that failed, and when the clock was set.
 func (e *Engine) load(ctx context.Context, now time.Time) error {
 	s, err := e.opts.Store.Load(ctx)
 	if err != nil {
@@ -27,7 +27,9 @@ func (e *Engine) load(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("build: %w", err)
 	}
 	e.mu.Lock()
+	leapt := e.land()
 	e.adopt(now, s, parts)
+	e.plan.Events = append(e.plan.Events, leapt...)
 	if e.broken != nil {
 		// Written at once, so that we learn whether the store can be written again.
 		e.plan.Events = append(e.plan.Events, Event{Kind: "recovered", Note: e.broken.Error()})
@@ -49,7 +51,9 @@ func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
 	e.labels.reset()
 	e.order.drop()
 	for _, a := range s.Alerts {
-		e.remember(newEntry(a))
+		en := newEntry(a)
+		en.ended = sooner(en.ended, now) // the clock may have been set back since
+		e.remember(en)
 	}
 	for i := range s.Verdicts {
 		if en := e.alerts[s.Verdicts[i].Fingerprint]; en != nil && s.Verdicts[i].Withheld() {

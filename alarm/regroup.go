@@ -38,7 +38,7 @@ func (e *Engine) regroup(now time.Time, before []GroupState, keep bool) {
 	for _, en := range e.oldestFirst() {
 		if en.alert.State == Firing || held[en.hash] || (len(e.open) > 0 && !en.ended.Before(doubtful)) {
 			if missing > 0 {
-				missing -= e.restoreGroups(en, timers)
+				missing -= e.restoreGroups(now, en, timers)
 			}
 			e.join(now, en)
 		}
@@ -65,7 +65,7 @@ func (e *Engine) resume(now time.Time, timers map[string]GroupState) {
 		if _, known := timers[g.id]; !known || g.anchor.After(now) {
 			continue
 		}
-		due := g.owedAt(e.told)
+		due := g.owedAt(now, e.told)
 		g.dirty = !due.IsZero()
 		g.flushed = g.tickBefore(now)
 		if g.dirty {
@@ -83,11 +83,15 @@ func (e *Engine) oldestFirst() []*entry {
 }
 
 // restoreGroups makes the groups of an alert whose timers are known, and returns how many.
-func (e *Engine) restoreGroups(en *entry, timers map[string]GroupState) (made int) {
+func (e *Engine) restoreGroups(now time.Time, en *entry, timers map[string]GroupState) (made int) {
 	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
 		id := spec.ID()
 		if gs, known := timers[id]; known && e.groups[id] == nil {
-			e.addGroup(GroupState{Group: spec, Created: gs.Created, Anchor: gs.Anchor}, false)
+			state, moved := e.bounded(now, GroupState{Group: spec, Created: gs.Created, Anchor: gs.Anchor})
+			e.addGroup(state, false)
+			if moved {
+				e.planGroup(state)
+			}
 			made++
 		}
 	}

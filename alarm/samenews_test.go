@@ -140,11 +140,17 @@ type newsroom struct {
 
 func newNewsroom(t *testing.T) *newsroom {
 	t.Helper()
+	return newNewsroomOn(t, alarmtest.NewStore())
+}
+
+// newNewsroomOn continues from what is stored.
+func newNewsroomOn(t *testing.T, store alarm.Store) *newsroom {
+	t.Helper()
 	r := &newsroom{}
 	offers := make(chan []alarm.Intention, 1000)
 	receiver := alarm.ReceiverSpec{Name: "a", Integrations: []alarm.IntegrationSpec{{Name: "webhook[0]", SendResolved: true}}}
 	engine, err := alarm.NewEngine(alarm.EngineOptions{
-		Store: alarmtest.NewStore(), Offer: func(in []alarm.Intention) { offers <- in },
+		Store: store, Offer: func(in []alarm.Intention) { offers <- in },
 		Build: build(route.Route{Receiver: "a", GroupBy: []model.LabelName{model.AlertNameLabel}}, nil, receiver),
 	})
 	require.NoError(t, err)

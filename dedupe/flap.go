@@ -228,6 +228,25 @@ func (f *Flap) Load(rows []alarm.Row) error {
 	return nil
 }
 
+// setBack sees to it that nothing was taken down later than now, as when the clock was set back since.
+func (f *Flap) setBack(now time.Time) {
+	for fp, r := range f.records { // the order does not show
+		if !r.At.After(now) && !r.Since.After(now) && !r.Noted.After(now) {
+			continue
+		}
+		r.At, r.Since, r.Noted = notAfter(now, r.At), notAfter(now, r.Since), notAfter(now, r.Noted)
+		f.schedule(fp, r)
+	}
+}
+
+// notAfter returns t, or now if that is earlier.
+func notAfter(now, t time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
+}
+
 // changed returns rows for what changed since the last call, sorted by key.
 func (f *Flap) changed() []alarm.Row {
 	if len(f.touched) == 0 {

@@ -78,6 +78,18 @@ func (t *team) age(now time.Time, o *FloodOptions) {
 	t.Pages = slices.DeleteFunc(t.Pages, func(p page) bool { return !p.At.Add(o.Within).After(now) })
 }
 
+// setBack sees to it that nothing was taken down later than now, as when the clock was set back since.
+func (t *team) setBack(now time.Time) {
+	for i := range t.Pages {
+		t.Pages[i].At = notAfter(now, t.Pages[i].At)
+	}
+	for _, w := range t.Waves {
+		if w.Opens.After(now.Add(waveEvery)) {
+			w.Opens = now
+		}
+	}
+}
+
 // taking is the flood that an alert joins: the last that is open, or a new one. It is nil if no labels
 // of a new one would lead to whom the alert pages.
 func (j *flooding) taking(t *team, a *alarm.Alert) *wave {
@@ -171,10 +183,11 @@ func (j *flooding) reclaim(changes []alarm.Change) {
 	raised := map[model.Fingerprint]bool{}
 	for _, name := range slices.Sorted(maps.Keys(j.teams)) {
 		j.touched[name] = true
+		j.teams[name].setBack(j.now)
 		for _, w := range j.teams[name].Waves {
 			a := known[w.fp]
 			if a != nil && a.RaisedBy == FloodName && a.State == alarm.Firing && j.opts.Team(a.Labels) == name {
-				w.alert, w.worded = a, a.UpdatedAt
+				w.alert, w.worded = a, notAfter(j.now, a.UpdatedAt)
 				raised[w.fp] = true
 			}
 		}
@@ -189,6 +202,11 @@ func (j *flooding) reclaim(changes []alarm.Change) {
 		m.alert = a
 		if m.Joined.IsZero() {
 			continue
+		}
+		if m.Joined.After(j.now) {
+			m.Until, m.Joined = m.Until.Add(j.now.Sub(m.Joined)), j.now
+			j.due.set(fp, m.Until)
+			j.keep(fp)
 		}
 		n := slices.IndexFunc(t.Waves, func(w *wave) bool { return w.Number == m.Flood && j.opts.Team(w.Labels) == m.Team })
 		if n < 0 {

@@ -133,6 +133,7 @@ func (p *Presence) restoreRows(now time.Time, rows []alarm.Row) error {
 		if err := p.flap.Load(rows); err != nil {
 			return err
 		}
+		p.flap.setBack(now)
 	}
 	return p.past.load(now, &p.opts, rows)
 }
@@ -147,6 +148,9 @@ func (p *Presence) restore(now time.Time, a *alarm.Alert, restarted bool) {
 		src := p.source(r.Source)
 		src.know(r, restarted)
 		renewed := now.Add(p.opts.ResolveTimeout)
+		if restarted && r.UpdatedAt.After(now) {
+			r = p.setBack(now, e, r)
+		}
 		if restarted && r.Partial && a.State != alarm.Resolved && r.State != alarm.Resolved && r.EndsAt.Before(renewed) {
 			// Resends are not written, so the true end may be later than what is stored.
 			r = &p.draft(e).Reports[i]
@@ -173,6 +177,21 @@ func (p *Presence) restore(now time.Time, a *alarm.Alert, restarted bool) {
 	if !live && a.State != alarm.Resolved || !e.up && a.State == alarm.Firing {
 		p.draft(e) // nobody reports it any more: it ends at the first Observe, or is kept up for a while
 	}
+}
+
+// setBack takes in a report of which the source was heard later than now: the clock was set back since. An
+// end that was given explicitly stands.
+func (p *Presence) setBack(now time.Time, e *entry, r *alarm.Report) *alarm.Report {
+	end := now
+	if r.State != alarm.Resolved {
+		end = now.Add(p.opts.ResolveTimeout)
+	}
+	if r.State != alarm.Resolved && !r.Timeout || !r.EndsAt.After(end) || e.alert.State == alarm.Resolved {
+		return r
+	}
+	r = find(p.draft(e).Reports, r.Source)
+	r.EndsAt = end
+	return r
 }
 
 // Observe takes the snapshots that arrived and returns what changed. Snapshots of different sources

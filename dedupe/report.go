@@ -51,7 +51,7 @@ func pushed(now, at time.Time, in *alarm.Alert, resolveTimeout time.Duration) al
 
 // merge is what Alertmanager makes of a pushed alert that it knows: both are one activity if they
 // overlap, else the one that arrived replaces the other. It also says whether what arrived is the
-// newest.
+// newest. What was heard later than now was heard before the clock was set back.
 func merge(now time.Time, old, arrived alarm.Report) (alarm.Report, bool) {
 	overlap := arrived.EndsAt.After(old.StartsAt) && arrived.EndsAt.Before(old.EndsAt) ||
 		arrived.StartsAt.After(old.StartsAt) && arrived.StartsAt.Before(old.EndsAt)
@@ -59,7 +59,7 @@ func merge(now time.Time, old, arrived alarm.Report) (alarm.Report, bool) {
 		return arrived, true
 	}
 	younger, older := arrived, old
-	if arrived.UpdatedAt.Before(old.UpdatedAt) {
+	if arrived.UpdatedAt.Before(old.UpdatedAt) && !old.UpdatedAt.After(now) {
 		younger, older = old, arrived
 	}
 	merged := younger

@@ -64,6 +64,21 @@ const (
 	TransientsAnnotation model.LabelName = "transients" // how many there were
 )
 
+// setBack sees to it that nothing was taken down later than now, as when the clock was set back since, and
+// says whether anything was.
+func (t *transient) setBack(now time.Time) bool {
+	changed := t.Last.After(now)
+	t.Last = notAfter(now, t.Last)
+	if t.Since.After(now) {
+		t.Since, t.Until, changed = now, t.Until.Add(now.Sub(t.Since)), true
+	}
+	for i, at := range t.Swallowed {
+		changed = changed || at.After(now)
+		t.Swallowed[i] = notAfter(now, at)
+	}
+	return changed
+}
+
 // promote raises an alert in place of one that was swallowed too often.
 func (j *holding) promote(fp model.Fingerprint, t *transient, a *alarm.Alert) {
 	began := t.Swallowed[0]
@@ -145,6 +160,9 @@ func (j *holding) reclaim(changes []alarm.Change) {
 	}
 	for _, fp := range slices.Sorted(maps.Keys(j.alerts)) {
 		t := j.alerts[fp]
+		if t.setBack(j.now) {
+			j.touched[fp] = true
+		}
 		if t.held() && !known[fp] {
 			t.Since, t.Until = time.Time{}, time.Time{}
 			j.touched[fp] = true

@@ -209,6 +209,29 @@ func TestHoldBackSettleMax(t *testing.T) {
 	s.assert("alertname=J k=2", "", 0) // it was told, so that it is not held back
 }
 
+// The clock is set back by an hour while the server is down: nobody waits an hour longer.
+func TestDependenciesAfterTheClockWasSetBack(t *testing.T) {
+	r := explains("r", `k="1"`, `k="2"`)
+	r.HoldBack, r.Settle, r.Max = 30*time.Second, time.Minute, 5*time.Minute
+	const cause, impact = "alertname=C k=1", "alertname=I k=2"
+	const back = -3600
+	s := newScene(t, Options{}, r)
+	s.at(0, "+"+impact)
+	s.restart(back, impact)
+	s.assert(impact, "a cause may follow", back+30)
+
+	s = newScene(t, Options{}, r)
+	s.at(0, "+"+impact, "+"+cause)
+	s.restart(back, impact, cause)
+	s.assert(impact, "C", back+300)
+
+	s = newScene(t, Options{}, r)
+	s.at(0, "+"+impact, "+"+cause)
+	s.at(10, "-"+cause)
+	s.restart(back, impact)
+	s.assert(impact, "C, which is over", back+60)
+}
+
 // A cause that nobody was told of does not withhold for ever.
 func TestUntold(t *testing.T) {
 	s := newScene(t, Options{Untold: time.Minute}, explains("a", `k="1"`, `k="2"`), explains("b", `k="2"`, `k="3"`))

@@ -58,12 +58,13 @@ func readRows(rows []alarm.Row) map[model.Fingerprint]record {
 	return records
 }
 
-// restore takes in what was remembered before a restart.
-func (i *impact) restore(g *Graph, rec record) {
+// restore takes in what was remembered before a restart. Nothing of that was later than now, unless the clock
+// was set back since.
+func (i *impact) restore(now time.Time, g *Graph, rec record) {
 	i.stored, i.written = true, rec.sum
 	i.changed = !rec.Seen.IsZero() && i.holdBack == 0
 	if !rec.Seen.IsZero() {
-		i.seen = rec.Seen
+		i.seen = sooner(rec.Seen, now)
 	}
 	for n := range g.rules {
 		for _, sr := range rec.Stays {
@@ -77,12 +78,22 @@ func (i *impact) restore(g *Graph, rec record) {
 			if st.root == 0 {
 				st.root = st.by
 			}
+			i.changed = i.changed || st.first.After(now)
+			st.first, st.from = sooner(st.first, now), sooner(st.from, now)
+			st.settle = sooner(st.settle, now.Add(g.rules[n].Settle))
 			i.stays = append(i.stays, st)
 		}
 	}
 	if len(i.stays) != len(rec.Stays) {
 		i.changed = true
 	}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // row returns what is to be stored, if that is not stored already.

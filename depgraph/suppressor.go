@@ -150,7 +150,7 @@ func (i *impact) follow(j *judging, fp model.Fingerprint, a *alarm.Alert, fired,
 	default:
 		i.begin(j.now, a, false)
 		if known {
-			i.restore(j.graph, saved)
+			i.restore(j.now, j.graph, saved)
 		}
 	}
 }

@@ -98,6 +98,7 @@ type Deliverer struct {
 	log     *slog.Logger
 	metrics *metrics
 	wake    chan struct{} // holds a value when inbox may hold something
+	began   time.Time
 
 	mu        sync.Mutex // guards what follows
 	receivers Receivers
@@ -121,6 +122,7 @@ func New(out Outbox, receivers Receivers, opts Options) (*Deliverer, error) {
 		opts:   opts,
 		log:    opts.Logger,
 		wake:   make(chan struct{}, 1),
+		began:  time.Now(),
 		limits: map[endpoint]*limit{},
 		last:   map[endpoint]LastAttempts{},
 		open:   map[int64]alarm.Intention{},

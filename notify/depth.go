@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tocsin/tocsin/alarm"
 )
 
 // A Depth is what waits in the outbox for one receiver.
@@ -11,6 +13,7 @@ type Depth struct {
 	Receiver string
 	Open     int           // intentions whose outcome is not stored yet
 	Age      time.Duration // of the oldest of them
+	Waited   time.Duration // Age without what passed before there was this Deliverer
 }
 
 // Depths returns what waits for each receiver of the configuration, sorted by name.
@@ -23,6 +26,7 @@ func (d *Deliverer) Depths() []Depth {
 		of := open[in.Key.Receiver]
 		of.Open++
 		of.Age = max(of.Age, now.Sub(in.At))
+		of.Waited = max(of.Waited, now.Sub(d.since(in)))
 		open[in.Key.Receiver] = of
 	}
 	var all []Depth
@@ -34,14 +38,23 @@ func (d *Deliverer) Depths() []Depth {
 	return all
 }
 
-// Progress says when the delivery was planned that waits longest, or zero if none waits, and when the last
-// attempt at any ended, however it ended. A heartbeat judges by them whether the outbox stands still.
+// since is from when on we could have delivered an intention.
+func (d *Deliverer) since(in alarm.Intention) time.Time {
+	if in.At.Before(d.began) {
+		return d.began
+	}
+	return in.At
+}
+
+// Progress says since when the delivery waits that waits longest, or zero if none waits, and when the last
+// attempt at any ended, however it ended. What passed before there was this Deliverer does not count. A
+// heartbeat judges by them whether the outbox stands still.
 func (d *Deliverer) Progress() (waiting, ended time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, in := range d.open { // the order does not show: the oldest counts
-		if waiting.IsZero() || in.At.Before(waiting) {
-			waiting = in.At
+		if since := d.since(in); waiting.IsZero() || since.Before(waiting) {
+			waiting = since
 		}
 	}
 	return waiting, d.progress

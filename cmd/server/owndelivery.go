@@ -46,7 +46,7 @@ func (o own) failing(ctx context.Context) ([]alarm.Alert, error) {
 		words[receiver] = fmt.Sprintf("%d notifications were given up, one of them for: %s. GET api/v1/dead-letters lists them.", n, last[receiver])
 	}
 	for _, d := range o.depths() {
-		if d.Age >= waitsTooLong {
+		if d.Waited >= waitsTooLong {
 			text := fmt.Sprintf("%d notifications wait, the first for %s.", d.Open, d.Age.Truncate(time.Minute))
 			words[d.Receiver] = text + " " + words[d.Receiver]
 		}

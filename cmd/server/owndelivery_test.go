@@ -24,10 +24,10 @@ func TestOwnSaysWhoIsNotTold(t *testing.T) {
 		depths  []notify.Depth
 		want    []string
 	}{
-		"nothing":                    {nil, []notify.Depth{{Receiver: "ops", Open: 3, Age: time.Minute}}, nil},
+		"nothing":                    {nil, []notify.Depth{{Receiver: "ops", Open: 3, Age: time.Hour, Waited: time.Minute}}, nil},
 		"two letters of one":         {[]alarm.DeadLetter{letter("ops", "A"), letter("ops", "B")}, nil, []string{"ops"}},
 		"it is no reason for itself": {[]alarm.DeadLetter{letter("ops", "TocsinDeliveryFailing")}, nil, nil},
-		"one waits, another refused": {[]alarm.DeadLetter{letter("ops", "A")}, []notify.Depth{{Receiver: "mail", Open: 1, Age: time.Hour}}, []string{"mail", "ops"}},
+		"one waits, another refused": {[]alarm.DeadLetter{letter("ops", "A")}, []notify.Depth{{Receiver: "mail", Open: 1, Waited: time.Hour}}, []string{"mail", "ops"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := own{
