@@ -18,8 +18,9 @@ import (
 
 // An alert as a sender pushes it.
 type alert struct {
-	Labels model.LabelSet `json:"labels"`
-	EndsAt time.Time      `json:"endsAt,omitzero"` // zero: until resolve_timeout
+	Labels   model.LabelSet `json:"labels"`
+	StartsAt time.Time      `json:"startsAt,omitzero"`
+	EndsAt   time.Time      `json:"endsAt,omitzero"` // zero: until resolve_timeout
 }
 
 // firing is an alert that its sender keeps for an hour.

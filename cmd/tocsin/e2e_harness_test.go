@@ -34,7 +34,8 @@ type server struct {
 	client  *http.Client
 	*process
 
-	environment []string // beside this process's own
+	environment []string              // beside this process's own
+	begin       func(*exec.Cmd) error // nil: (*exec.Cmd).Start
 }
 
 // newServer prepares a server; Start runs it.
@@ -85,7 +86,13 @@ func (s *server) arguments() []string {
 // Start runs the server and returns when it is ready.
 func (s *server) Start() {
 	s.t.Helper()
-	s.process = startProcessWith(s.t, s.environment, s.program, s.arguments()...)
+	cmd := exec.Command(s.program, s.arguments()...)
+	cmd.Env = append(os.Environ(), s.environment...)
+	begin := s.begin
+	if begin == nil {
+		begin = (*exec.Cmd).Start
+	}
+	s.process = watchProcess(s.t, cmd, begin)
 	eventually(s.t, s.findAddress)
 	eventually(s.t, func() error {
 		if s.Exited() {
@@ -149,10 +156,17 @@ func startProcess(t *testing.T, program string, args ...string) *process {
 // startProcessWith adds to the environment.
 func startProcessWith(t *testing.T, environment []string, program string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), environment...)
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), environment...)
+	return watchProcess(t, cmd, (*exec.Cmd).Start)
+}
+
+// watchProcess begins a program in a way of the caller's.
+func watchProcess(t *testing.T, cmd *exec.Cmd, begin func(*exec.Cmd) error) *process {
+	t.Helper()
+	p := &process{cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	require.NoError(t, p.cmd.Start())
+	require.NoError(t, begin(p.cmd))
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.ended)
@@ -163,12 +177,12 @@ func startProcessWith(t *testing.T, environment []string, program string, args .
 		log := p.stderr.String()
 		for _, bad := range []string{"DATA RACE", "panic: ", "fatal error: "} {
 			if strings.Contains(log, bad) {
-				t.Errorf("%s: %s", filepath.Base(program), bad)
+				t.Errorf("%s: %s", filepath.Base(cmd.Path), bad)
 			}
 		}
 		if t.Failed() {
 			const most = 32 << 10
-			t.Logf("%s, process %d, wrote on standard error:\n%s", filepath.Base(program), p.cmd.Process.Pid, log[max(0, len(log)-most):])
+			t.Logf("%s, process %d, wrote on standard error:\n%s", filepath.Base(cmd.Path), p.cmd.Process.Pid, log[max(0, len(log)-most):])
 		}
 	})
 	return p
