@@ -6,6 +6,9 @@ GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 LISTEN   ?= 127.0.0.1:9093
 HISTORIES ?= 10000
+CRASHES   ?= 10
+FAILOVERS ?= 200
+MEMBERS   ?= 3
 FUZZTIME ?= 30s
 SOAK     ?= 30m
 SOAK_DATABASE ?= sqlite
@@ -17,7 +20,7 @@ LDFLAGS  = -X $(VERSION).Version=$(or $(call GIT,describe --tags --always --dirt
            -X $(VERSION).Revision=$(or $(call GIT,rev-parse HEAD),unknown) \
            -X $(VERSION).Branch=$(or $(call GIT,rev-parse --abbrev-ref HEAD),unknown)
 
-.PHONY: build run demo test lint fmt compat torture fuzz bench bench-accept bench-peer soak sizing vuln clean help
+.PHONY: build run demo test lint fmt compat torture torture-crash torture-ha torture-model fuzz bench bench-accept bench-peer soak sizing vuln clean help
 
 build: ## the binary, bin/tocsin
 	go build -ldflags '$(LDFLAGS)' -o bin/tocsin ./cmd/tocsin
@@ -51,6 +54,13 @@ compat: ## Alertmanager's acceptance suite against our binary; a part of test
 
 torture: ## random histories that no run had before, HISTORIES of them; one that fails is made as short as can be
 	TOCSIN_TORTURE=$(HISTORIES) go test -count=1 -timeout 24h -run '^TestRandomHistories' ./alarm
+
+# Each run has a seed, which the test prints; TOCSIN_E2E_SEED repeats it.
+torture-crash: ## kill -9 at each failpoint, CRASHES rounds on each of DATABASES: sqlite, postgres, mysql
+	TOCSIN_CRASHES=$(CRASHES) .ci/torture TestCrashMatrix TOCSIN_CRASH_DATABASE $(or $(DATABASES),sqlite postgres mysql)
+
+torture-ha: ## FAILOVERS of MEMBERS servers under load, on each of DATABASES: postgres, mysql
+	TOCSIN_FAILOVERS=$(FAILOVERS) TOCSIN_MEMBERS=$(MEMBERS) .ci/torture TestFailOver TOCSIN_HA_DATABASE $(or $(DATABASES),postgres mysql)
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
@@ -90,4 +100,4 @@ clean: ## removes what was built; data/ stays
 	rm -rf bin
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15

@@ -22,7 +22,7 @@ import (
 )
 
 // crashesVariable is how many rounds of the crash matrix are run, and crashDatabaseVariable on which database:
-// sqlite, postgres or mysql. seeded takes the seed of the first round.
+// sqlite, postgres or mysql: make torture-crash sets them.
 const (
 	crashesVariable       = "TOCSIN_CRASHES"
 	crashDatabaseVariable = "TOCSIN_CRASH_DATABASE"

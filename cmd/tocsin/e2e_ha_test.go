@@ -21,7 +21,7 @@ import (
 	"github.com/tocsin/tocsin/alarm/sqlstore/sqlstoretest"
 )
 
-// The environment variables of make torture: how many times a leader is brought down, of how many servers,
+// The environment variables of make torture-ha: how many times a leader is brought down, of how many servers,
 // and on which database: postgres or mysql.
 const (
 	failoversVariable  = "TOCSIN_FAILOVERS"
