@@ -30,8 +30,10 @@ type term struct {
 	handler http.Handler
 	prefix  string
 	leads   bool
-	leader  func() string        // where changes go; empty: there is no leader
-	age     func() time.Duration // of the truth
+	barred  func() error                             // of one that leads: its lease has ended
+	certain func(ctx context.Context, no bool) error // of one that leads: why an answer, which may be a no, may not be true
+	leader  func() string                            // where changes go; empty: there is no leader
+	age     func() time.Duration                     // of the truth
 }
 
 // How one who follows speaks to the leader, and to its clients.
@@ -61,6 +63,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "OK")
 	case t == nil:
 		later(w, "the server changes its role")
+	case t.leads && changes(r, t.prefix):
+		t.change(w, r)
 	case t.leads:
 		t.handler.ServeHTTP(w, r)
 	case !changes(r, t.prefix) && !asksHealth(r, t.prefix):
@@ -88,6 +92,64 @@ func asksHealth(r *http.Request, prefix string) bool {
 	path := strings.TrimPrefix(r.URL.Path, prefix)
 	return strings.HasPrefix(path, "/api/v1/health/") || web.HealthPage(strings.TrimPrefix(path, "/"))
 }
+
+// change answers a request that may change something, as long as the lease holds and the store is well. What
+// is committed needs no such care, for the database refuses a late leader; but not every answer follows a
+// commit. That an alert fires already, or that there is no such silence, may long be untrue where another
+// server leads, or it follows from a change that is not stored.
+func (t *term) change(w http.ResponseWriter, r *http.Request) {
+	if err := t.barred(); err != nil {
+		later(w, err.Error())
+		return
+	}
+	pushes := r.URL.Path == t.prefix+"/api/v2/alerts" // these are refused for what they are
+	led := &ledWriter{ResponseWriter: w, certain: func(status int) error {
+		return t.certain(r.Context(), status >= http.StatusBadRequest && !pushes)
+	}}
+	t.handler.ServeHTTP(led, r)
+	if !led.decided { // an answer without a word is a yes
+		led.WriteHeader(http.StatusOK)
+	}
+}
+
+// A ledWriter turns an answer into a refusal if it may not be true when it is given. One that has failed
+// speaks for itself.
+type ledWriter struct {
+	http.ResponseWriter
+	certain func(status int) error
+	decided bool
+	refused bool
+}
+
+// WriteHeader answers, or refuses.
+func (w *ledWriter) WriteHeader(status int) {
+	if !w.decided && status >= http.StatusOK {
+		w.decided = true
+		if status < http.StatusInternalServerError {
+			if err := w.certain(status); err != nil {
+				w.refused = true
+				later(w.ResponseWriter, err.Error())
+			}
+		}
+	}
+	if !w.refused {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write answers, or has refused.
+func (w *ledWriter) Write(b []byte) (int, error) {
+	if !w.decided {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.refused {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *ledWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // later refuses a request that will do better in a moment.
 func later(w http.ResponseWriter, why string) {

@@ -154,7 +154,7 @@ func (s *server) run(ctx context.Context) error {
 		return errors.Join(err, stopDeliverer(), stopEngine())
 	}
 	failpoint.Here("term-windows")
-	s.member.front.show(&term{handler: handler, leads: true, prefix: s.prefix()})
+	s.member.front.show(&term{handler: handler, leads: true, prefix: s.prefix(), barred: s.barred, certain: s.certain})
 	s.member.serve()
 
 	var work errgroup.Group
@@ -209,7 +209,7 @@ func (l *lease) holds() bool {
 }
 
 // errBarred is why a server that led does nothing that others can see.
-var errBarred = errors.New("the lease has ended, unless it is renewed")
+var errBarred = errors.New("the lease was not renewed in time: another server may lead")
 
 // barred says that nothing may be done that only the leader does: the lease has ended, and another server
 // may lead. That is so, too, in the first moments after a pause that nobody could announce.
@@ -218,6 +218,17 @@ func (s *server) barred() error {
 		return nil
 	}
 	return errBarred
+}
+
+// certain says why an answer may not be true. A no follows from what is in memory, where a change shows before
+// it is stored: whoever waits for the next cycle knows that it is.
+func (s *server) certain(ctx context.Context, no bool) error {
+	if no {
+		if err := s.engine.Submit(ctx, alarm.Input{}); err != nil {
+			return err
+		}
+	}
+	return s.trouble()
 }
 
 // renewEvery is how often the lease of a server database is renewed: a quarter of its time.

@@ -69,7 +69,7 @@ func (s *server) readyWords() string {
 	switch {
 	case !s.member.shared:
 		return "OK"
-	case s.leads():
+	case s.follower == nil: // it is asked only while the lease holds
 		return "OK: leads"
 	}
 	if leader := s.follower.leader(); leader != "" {
