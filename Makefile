@@ -9,6 +9,7 @@ HISTORIES ?= 10000
 CRASHES   ?= 10
 FAILOVERS ?= 200
 MEMBERS   ?= 3
+MODELS    ?= 10
 FUZZTIME ?= 30s
 SOAK     ?= 30m
 SOAK_DATABASE ?= sqlite
@@ -61,6 +62,10 @@ torture-crash: ## kill -9 at each failpoint, CRASHES rounds on each of DATABASES
 
 torture-ha: ## FAILOVERS of MEMBERS servers under load, on each of DATABASES: postgres, mysql
 	TOCSIN_FAILOVERS=$(FAILOVERS) TOCSIN_MEMBERS=$(MEMBERS) .ci/torture TestFailOver TOCSIN_HA_DATABASE $(or $(DATABASES),postgres mysql)
+
+torture-model: ## random traces on real servers, MODELS of each cast, compared with the reference model; a leader is paused for a minute
+	PATH="$$PWD/bin/debian/usr/bin:$$PATH:$$(echo /usr/lib/postgresql/*/bin)" TOCSIN_MODEL=$(MODELS) TOCSIN_MODEL_SHRINK=10 \
+		go test -count=1 -timeout 24h -v -run '^TestModel$$' ./cmd/tocsin
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
