@@ -22,7 +22,8 @@ type job struct {
 	// Lost are services of which only the detail from before is known.
 	Lost []string `json:"lost,omitempty"`
 
-	old *Detail // what Before refers to, if it is there
+	old  *Detail                            // what Before refers to, if it is there
+	last map[discovery.Key]discovery.Health // what services said last that do not answer
 }
 
 // job returns how an environment of a plan is built.
@@ -105,6 +106,34 @@ func (j *job) lacking() []*discovery.Health {
 	return out
 }
 
+// silent returns the services that do not answer and of which no document is at hand.
+func (j *job) silent() []discovery.Key {
+	var keys []discovery.Key
+	for i := range j.Health {
+		h := &j.Health[i]
+		if h.Format == discovery.NoFormat && len(h.Raw) == 0 && j.before(h).Size == 0 {
+			keys = append(keys, h.Target.Key())
+		}
+	}
+	return keys
+}
+
+// before returns what the detail from before has of a service, which may be nothing.
+func (j *job) before(h *discovery.Health) *ServiceDetail {
+	if j.old != nil {
+		if s := j.old.Service(h.Target.Service); s != nil && s.Size > 0 {
+			return s
+		}
+	}
+	if said, ok := j.last[h.Target.Key()]; ok {
+		return &ServiceDetail{
+			Health: discovery.Health{Raw: said.Raw}, Size: len(said.Raw), DocumentAt: said.At, DocumentHash: said.Hash,
+			DocumentType: said.ContentType, DocumentStatus: said.HTTPStatus,
+		}
+	}
+	return &ServiceDetail{}
+}
+
 // built are details as they are stored. Free is called when they were.
 type built struct {
 	blobs   []Blob
@@ -140,12 +169,8 @@ func (j *job) build(buf *[]byte) (Blob, error) {
 	d := Detail{Key: j.Key, Environment: j.Environment, Activity: j.Activity, At: j.At}
 	d.Services = make([]ServiceDetail, 0, len(j.Health)+len(j.Lost))
 	for i := range j.Health {
-		var old *ServiceDetail
-		if j.old != nil {
-			old = j.old.Service(j.Health[i].Target.Service)
-		}
 		d.Services = append(d.Services, ServiceDetail{Health: j.Health[i]})
-		d.Services[i].document(old)
+		d.Services[i].document(j.before(&j.Health[i]))
 	}
 	for _, name := range j.Lost {
 		if j.old == nil {

@@ -64,13 +64,11 @@ func (d *Detail) Service(name string) *ServiceDetail {
 func (s *ServiceDetail) document(before *ServiceDetail) {
 	s.Nodes, s.Data = nil, nil
 	if len(s.Raw) > 0 {
-		s.DocumentAt, s.DocumentHash, s.DocumentType, s.DocumentStatus = s.At, s.Hash, s.ContentType, s.HTTPStatus
-	} else if before != nil && before.Size > 0 {
-		s.packed, s.Size, s.DocumentAt, s.DocumentHash = before.packed, before.Size, before.DocumentAt, before.DocumentHash
-		s.DocumentType, s.DocumentStatus = before.DocumentType, before.DocumentStatus
-	}
-	if len(s.Raw) > 0 {
 		s.Size = len(s.Raw)
+		s.DocumentAt, s.DocumentHash, s.DocumentType, s.DocumentStatus = s.At, s.Hash, s.ContentType, s.HTTPStatus
+	} else if before.Size > 0 {
+		s.Raw, s.packed, s.Size, s.DocumentAt, s.DocumentHash = before.Raw, before.packed, before.Size, before.DocumentAt, before.DocumentHash
+		s.DocumentType, s.DocumentStatus = before.DocumentType, before.DocumentStatus
 	}
 	s.Old = s.Size > 0 && s.DocumentHash != s.Hash
 }

@@ -25,6 +25,7 @@ type document struct {
 	hash        discovery.Hash
 	at          time.Time
 	contentType string
+	http        int
 	data        []byte // compressed
 }
 
@@ -43,7 +44,7 @@ func (d *Direct) Result(_ context.Context, h discovery.Health) {
 	if ok && old.hash == h.Hash && h.At.Sub(old.at) < documentAge {
 		return
 	}
-	doc := document{hash: h.Hash, at: h.At, contentType: h.ContentType, data: s2.Encode(nil, h.Raw)}
+	doc := document{hash: h.Hash, at: h.At, contentType: h.ContentType, http: h.HTTPStatus, data: s2.Encode(nil, h.Raw)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.documents == nil {
@@ -102,6 +103,30 @@ func (d *Direct) Cycles(context.Context, time.Time) ([]discovery.Cycle, error) {
 	})
 	return out, nil
 }
+
+// Last returns what services said last.
+func (d *Direct) Last(_ context.Context, of []discovery.Key) (map[discovery.Key]discovery.Health, error) {
+	last := map[discovery.Key]discovery.Health{}
+	for _, k := range of {
+		d.mu.Lock()
+		doc, ok := d.documents[k]
+		d.mu.Unlock()
+		if !ok {
+			continue
+		}
+		raw, err := s2.Decode(nil, doc.data)
+		if err != nil {
+			return nil, err
+		}
+		last[k] = discovery.Health{
+			Target: discovery.Target{Cluster: k.Cluster, Namespace: k.Namespace, Service: k.Service}, At: doc.at, Raw: raw,
+			Report: discovery.Report{Hash: doc.hash, HTTPStatus: doc.http}, ContentType: doc.contentType,
+		}
+	}
+	return last, nil
+}
+
+var _ Recaller = (*Direct)(nil)
 
 // Documents sets the documents of answers.
 func (d *Direct) Documents(_ context.Context, of []*discovery.Health) error {

@@ -24,7 +24,8 @@
 // accounted for, nothing is changed ([ErrPartial]) and the version is marked stale; so it is when upstream fails.
 // So half of all may be removed at once, if their agents say so, and may not fall silent. The table is at the
 // function makePlan. Details are written again only if what they hold changed, measurements aside, and each ten
-// minutes.
+// minutes. A service that does not answer keeps the document that it had; if the store was emptied, it has what the
+// Source still knows ([Recaller]).
 //
 // FirstSeen and FailCount of a failing service go from version to version. Being unknown changes neither.
 //

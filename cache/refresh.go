@@ -24,6 +24,14 @@ type Source interface {
 	Documents(ctx context.Context, of []*discovery.Health) error
 }
 
+// A Recaller is a Source that also knows what services said last that do not answer. *vlogs.Reader is one, and
+// [Direct].
+type Recaller interface {
+	// Last returns the last answers with a document, by the keys of those services that gave one. Of an answer
+	// the key, At, Hash, Raw, ContentType and HTTPStatus are set.
+	Last(ctx context.Context, of []discovery.Key) (map[discovery.Key]discovery.Health, error)
+}
+
 // A Refresher is one worker of those that share the work of refreshing the cache: one of them at a time
 // publishes, all of them build details. Its methods are used by one goroutine at a time.
 type Refresher struct {
@@ -275,7 +283,30 @@ func (r *Refresher) take(ctx context.Context, wait time.Duration) ([]Claim, []jo
 			return nil, nil, fmt.Errorf("fetch documents: %w", err)
 		}
 	}
-	return claims, jobs, nil
+	return claims, jobs, r.recall(ctx, jobs)
+}
+
+// recall fetches what services said last that do not answer, if the detail from before is gone.
+func (r *Refresher) recall(ctx context.Context, jobs []job) error {
+	source, ok := r.source.(Recaller)
+	if !ok {
+		return nil
+	}
+	var silent []discovery.Key
+	for i := range jobs {
+		silent = append(silent, jobs[i].silent()...)
+	}
+	if len(silent) == 0 {
+		return nil
+	}
+	last, err := source.Last(ctx, silent)
+	if err != nil {
+		return fmt.Errorf("fetch last documents: %w", err)
+	}
+	for i := range jobs {
+		jobs[i].last = last
+	}
+	return nil
 }
 
 // finish builds some details, writes them, and only then says so.

@@ -301,6 +301,27 @@ func TestDirect(t *testing.T) {
 	v, err = cache.NewReader(store, cache.ReaderOptions{}).View(ctx, at)
 	require.NoError(t, err)
 	assert.Equal(t, 4, v.Summary.Lost)
+
+	// One no longer answers, and the store is empty: what it said last is still known.
+	quiet := fleet(20, at.Add(time.Minute), "one")[1]
+	h := &quiet.Results[0]
+	*h = discovery.NoAnswer(h.Target, quiet.At, discovery.WhyTimeout, "no answer")
+	direct.Observe(ctx, quiet)
+	empty := cache.NewMemory(cache.MemoryOptions{})
+	r, err = cache.NewRefresher(empty, cache.NewMemoryQueue(cache.MemoryOptions{}), direct, cache.Options{})
+	require.NoError(t, err)
+	_, err = r.Cycle(ctx, quiet.At)
+	require.NoError(t, err)
+	v, err = cache.NewReader(empty, cache.ReaderOptions{}).View(ctx, quiet.At)
+	require.NoError(t, err)
+	d, err = v.Detail(ctx, cache.Key{Cluster: h.Target.Cluster, Namespace: h.Target.Namespace})
+	require.NoError(t, err)
+	silent := d.Service(h.Target.Service)
+	assert.Contains(t, string(silent.Raw), "one")
+	assert.True(t, silent.Old)
+	assert.Equal(t, t0, silent.DocumentAt)
+	assert.Equal(t, "application/json", silent.DocumentType)
+
 	direct.Forget(discovery.AgentKey{Cluster: "cluster-0", Agent: "agent"})
 	cycles, err := direct.Cycles(ctx, at)
 	require.NoError(t, err)

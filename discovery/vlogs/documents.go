@@ -71,6 +71,48 @@ func (d *whole) join() []byte {
 	return raw
 }
 
+// Last returns the last answers with a document that services gave, by their keys, as far as one was written in
+// the time of Recall: what they said when they still answered. Of a Health it sets Target's key, At, Hash, Raw,
+// ContentType and HTTPStatus.
+func (r *Reader) Last(ctx context.Context, of []discovery.Key) (map[discovery.Key]discovery.Health, error) {
+	now := time.Now()
+	last := map[discovery.Key]discovery.Health{}
+	for from := 0; from < len(of); from += r.opts.Together {
+		if err := r.lastOf(ctx, now, of[from:min(from+r.opts.Together, len(of))], last); err != nil {
+			return nil, fmt.Errorf("read the last documents: %w", err)
+		}
+	}
+	return last, nil
+}
+
+func (r *Reader) lastOf(ctx context.Context, now time.Time, of []discovery.Key, to map[discovery.Key]discovery.Health) error {
+	clusters, namespaces, services := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	wanted := map[discovery.Key]bool{}
+	for _, k := range of {
+		clusters[k.Cluster], namespaces[k.Namespace], services[k.Service] = true, true, true
+		wanted[k] = true
+	}
+	query := `{kind="doc",cluster in (` + quoted(slices.Sorted(maps.Keys(clusters))) + `),namespace in (` +
+		quoted(slices.Sorted(maps.Keys(namespaces))) + `)} service:in(` + quoted(slices.Sorted(maps.Keys(services))) + `)` +
+		` | fields _time, cluster, namespace, service, hash, content_type, http, part, parts, doc` +
+		` | last 1 by (_time) partition by (cluster, namespace, service, part)`
+	found, err := r.wholes(ctx, query, now.Add(-r.opts.Recall), now, func(id identity) bool { return wanted[id.Key] })
+	if err != nil {
+		return err
+	}
+	for id, d := range found {
+		var hash discovery.Hash
+		if d.have < len(d.parts) || hash.UnmarshalText([]byte(id.hash)) != nil || !d.at.After(to[id.Key].At) {
+			continue
+		}
+		to[id.Key] = discovery.Health{
+			Target: discovery.Target{Cluster: id.Cluster, Namespace: id.Namespace, Service: id.Service}, At: d.at, Raw: d.join(),
+			Report: discovery.Report{Hash: hash, HTTPStatus: d.http}, ContentType: d.contentType,
+		}
+	}
+	return nil
+}
+
 func (r *Reader) documents(ctx context.Context, now time.Time, of []*discovery.Health) (map[identity]*whole, error) {
 	clusters, namespaces, hashes := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	wanted := map[identity]bool{}
@@ -83,15 +125,20 @@ func (r *Reader) documents(ctx context.Context, now time.Time, of []*discovery.H
 		quoted(slices.Sorted(maps.Keys(namespaces))) + `)} hash:in(` + quoted(slices.Sorted(maps.Keys(hashes))) + `)` +
 		` | fields _time, cluster, namespace, service, hash, content_type, http, part, parts, doc` +
 		` | last 1 by (_time) partition by (cluster, namespace, service, hash, part)`
+	return r.wholes(ctx, query, now.Add(-r.opts.Lookback), now, func(id identity) bool { return wanted[id] })
+}
+
+// wholes puts together the documents that a query finds.
+func (r *Reader) wholes(ctx context.Context, query string, from, now time.Time, wanted func(identity) bool) (map[identity]*whole, error) {
 	found := map[identity]*whole{}
 	var parser fastjson.Parser
-	err := r.ask(ctx, query, now.Add(-r.opts.Lookback), now.Add(ahead), func(line []byte) error {
+	err := r.ask(ctx, query, from, now.Add(ahead), func(line []byte) error {
 		v, err := parser.ParseBytes(line)
 		if err != nil {
 			return fmt.Errorf("read %.100q: %w", line, err)
 		}
 		id := identity{discovery.Key{Cluster: str(v, "cluster"), Namespace: str(v, "namespace"), Service: str(v, "service")}, str(v, "hash")}
-		if !wanted[id] {
+		if !wanted(id) {
 			return nil
 		}
 		at, err := time.Parse(time.RFC3339Nano, str(v, "_time"))

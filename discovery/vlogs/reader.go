@@ -29,6 +29,9 @@ type ReaderOptions struct {
 	// Timeout bounds the question for the latest states. Defaults to 30 s.
 	Timeout time.Duration
 
+	// Recall is how far back Last looks for what services said that do not answer. Defaults to 6 h.
+	Recall time.Duration
+
 	// Bytes bounds one answer. Defaults to 256 MiB.
 	Bytes int64
 
@@ -56,10 +59,11 @@ func NewReader(base string, opts ReaderOptions) (*Reader, error) {
 	}
 	opts.Window = cmp.Or(opts.Window, 2*time.Minute)
 	opts.Lookback = cmp.Or(opts.Lookback, 30*time.Minute)
+	opts.Recall = cmp.Or(opts.Recall, 6*time.Hour)
 	opts.Timeout = cmp.Or(opts.Timeout, 30*time.Second)
 	opts.Bytes = cmp.Or(opts.Bytes, 256<<20)
 	opts.Together = cmp.Or(opts.Together, 100)
-	if opts.Window < 0 || opts.Timeout < 0 || opts.Lookback < 0 || opts.Bytes < 0 || opts.Together < 0 {
+	if opts.Window < 0 || opts.Timeout < 0 || opts.Lookback < 0 || opts.Recall < 0 || opts.Bytes < 0 || opts.Together < 0 {
 		return nil, errors.New("an option is negative: leave it out for its default")
 	}
 	client := opts.Client

@@ -110,6 +110,16 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, "application/json", of[0].ContentType)
 	assert.Empty(t, of[1].Raw)
 	require.NoError(t, r.Receipt(t.Context()))
+
+	later := health("env-1", "orders", at.Add(time.Second), `{"status":"UP"}`)
+	r.write(cycle("agent-1", at.Add(time.Second), later, b))
+	r.write(cycle("agent-1", at.Add(2*time.Second), discovery.NoAnswer(a.Target, at.Add(2*time.Second), discovery.WhyTimeout, "no answer"), b))
+	last, err := r.Last(t.Context(), []discovery.Key{a.Target.Key(), b.Target.Key()})
+	require.NoError(t, err)
+	require.Len(t, last, 1, "one never said anything")
+	said := last[a.Target.Key()]
+	assert.Equal(t, `{"status":"UP"} `+later.Hash.String(), string(said.Raw)+" "+said.Hash.String(), "the last one")
+	assert.True(t, said.At.Equal(later.At))
 }
 
 // The latest counts, though rows come late, twice and out of order; who left is gone, and a row that is

@@ -143,6 +143,7 @@ func TestAPIAliases(t *testing.T) {
 	require.NoError(t, err)
 	f.reader = cache.NewReader(store, cache.ReaderOptions{Prepare: f.api.Prepare})
 	assert.Len(t, data[[]Service](t, f.get("services")), 3)
+	assert.Equal(t, noDocument, data[ServicePanel](t, f.get("environments/c/a/services/orders%20db")).Note)
 	f.aliases = discovery.Aliases{"OrdersDb": "orders db"}
 	services := data[[]Service](t, f.get("services"))
 	require.Len(t, services, 2, "at once")

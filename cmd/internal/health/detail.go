@@ -50,7 +50,12 @@ type ServicePanel struct {
 	Old        bool             `json:"old,omitempty"`
 	DocumentAt time.Time        `json:"documentAt,omitzero"`
 	Size       int              `json:"size"` // of the document
+
+	// Note says that no document is known, if that is so.
+	Note string `json:"note,omitempty"`
 }
+
+const noDocument = "no document of the service is known: it does not answer, or not with one, and what it said earlier is gone"
 
 func noEnvironment(k cache.Key) error {
 	return &refusal{http.StatusNotFound, fmt.Sprintf("no environment %s: GET /api/v1/health/environments lists them", k)}
@@ -98,6 +103,9 @@ func serviceOf(q question) (any, error) {
 			p.Report = d.Tree()
 		}
 	}
+	if p.Size == 0 {
+		p.Note = noDocument
+	}
 	return p, nil
 }
 
@@ -115,7 +123,7 @@ func (a *API) serveDocument(w http.ResponseWriter, r *http.Request) {
 	_, d, err := detailOf(ctx, v, k, r.PathValue("service"))
 	switch {
 	case err == nil && (d == nil || len(d.Raw) == 0):
-		err = &refusal{http.StatusNotFound, "there is no document: the service did not answer, or not with one"}
+		err = &refusal{http.StatusNotFound, noDocument}
 	case errors.Is(err, cache.ErrUnknown):
 		err = noEnvironment(k)
 	}
