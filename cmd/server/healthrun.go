@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +42,9 @@ type healthRun struct {
 	splitter *splitter
 	agents   *[]discovery.AgentKey // that were heard, as they are stored
 	topology *liveTopology
-	trees    map[discovery.Key]readTree // of documents that were read for the topology
+
+	following sync.Mutex                 // held by whoever has alarms follow what was found
+	trees     map[discovery.Key]readTree // of documents that were read for the topology
 }
 
 // newHealthRun makes everything that the settings ask for, over what is known already, if anything is.
@@ -178,6 +181,8 @@ func (r *healthRun) observe(ctx context.Context, now time.Time, cycles ...discov
 	for _, c := range cycles {
 		board.Observe(now, c)
 	}
+	r.following.Lock()
+	defer r.following.Unlock()
 	r.followTopology(ctx, now, board, cycles)
 	if err := r.keepQuiet(ctx, now, board.Environments()); err != nil && ctx.Err() == nil {
 		r.log.Error("silences of environments that nobody uses were not kept", "err", err)

@@ -186,7 +186,9 @@ func (r *healthRun) readTrees(ctx context.Context, now time.Time, board *discove
 	if len(lacking) == 0 {
 		return
 	}
-	if err := r.logs.Documents(ctx, lacking); err != nil {
+	within, cancel := context.WithTimeout(ctx, r.settings.Probe.Interval) // alarms wait for it
+	defer cancel()
+	if err := r.logs.Documents(within, lacking); err != nil {
 		if ctx.Err() == nil {
 			r.log.Warn("documents were not read for the topology", "err", err)
 		}
