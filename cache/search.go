@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -74,7 +75,9 @@ func (v *version) hits() []Hit {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Hit) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(all, func(a, b Hit) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
 	return all
 }
 

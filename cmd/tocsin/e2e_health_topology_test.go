@@ -85,8 +85,18 @@ tocsin:
 	s.Start()
 	s.Push(firing(about("TargetDown", "clock")))
 	eventually(t, told("TargetDown", "other", "clock"))
+	eventually(t, func() error { // they were asked, and did not answer
+		summary, err := healthOf[map[string]int](s, "summary")
+		if err == nil && summary["ok"] > 0 || summary["services"] != 3 {
+			err = fmt.Errorf("%v", summary)
+		}
+		return err
+	})
+	s.Push(firing(about("TargetDown", "later")))
+	eventually(t, told("TargetDown", "other", "clock", "later"))
+	assert.Equal(t, "suppressed", first(s.Alerts(`service="app"`)).Status.State)
 	away.Store(false)
 
 	alone.Store(true)
-	eventually(t, told("TargetDown", "other", "clock", "app"))
+	eventually(t, told("TargetDown", "other", "clock", "later", "app"))
 }
