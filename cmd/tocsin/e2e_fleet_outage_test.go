@@ -18,7 +18,7 @@ import (
 // partial has VictoriaLogs answer with 60 % of the services: pages and alerts stay as they were.
 func (e *estate) partial() {
 	t := e.t
-	e.gate.share.Store(60)
+	e.sieve.share.Store(60)
 	e.eventually(e.stays("too few of the known services were returned"))
 	before, err := askHealth[[]healthRow](e.server, "failing")
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func (e *estate) partial() {
 	assert.Equal(t, before.Data, after.Data)
 	assert.Len(t, e.sink.Open(), 1, "its alert stays")
 
-	e.gate.share.Store(100)
+	e.sieve.share.Store(100)
 	e.eventually(e.counts(estateEnvironments*estateServices, 1))
 	assert.Len(t, e.about(e.loud), 1, "nothing is told twice")
 	e.nobodyWasTold("env-0042", e.loud)

@@ -153,23 +153,23 @@ func withdraw(k *kubetest.Server, namespace string) {
 	k.Remove("namespaces", "", namespace)
 }
 
-// A gate stands before VictoriaLogs for those who read. It may keep a part of the services to itself.
-type gate struct {
+// A sieve stands before VictoriaLogs for those who read. It may keep a part of the services to itself.
+type sieve struct {
 	URL   string
 	share atomic.Int64 // percent of the namespaces that are answered
 }
 
-func newGate(t *testing.T, logs string) *gate {
+func newSieve(t *testing.T, logs string) *sieve {
 	t.Helper()
 	target, err := url.Parse(logs)
 	require.NoError(t, err)
-	g := &gate{}
-	g.share.Store(100)
+	s := &sieve{}
+	s.share.Store(100)
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Del("Accept-Encoding") },
 		Transport:      transport,
-		ModifyResponse: g.withhold,
+		ModifyResponse: s.withhold,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	srv := httptest.NewServer(proxy)
@@ -178,13 +178,13 @@ func newGate(t *testing.T, logs string) *gate {
 		srv.Close()
 		transport.CloseIdleConnections()
 	})
-	g.URL = srv.URL
-	return g
+	s.URL = srv.URL
+	return s
 }
 
 // withhold drops the states of some namespaces from an answer.
-func (g *gate) withhold(resp *http.Response) error {
-	share := uint32(g.share.Load())
+func (s *sieve) withhold(resp *http.Response) error {
+	share := uint32(s.share.Load())
 	if share == 100 || resp.StatusCode != http.StatusOK {
 		return nil
 	}

@@ -38,7 +38,7 @@ type estate struct {
 	kube    *kubetest.Server
 	targets []discovery.Target
 	logs    *vlogstest.Server
-	gate    *gate // what the worker and the server read goes through it
+	sieve    *sieve // what the worker and the server read goes through it
 	redis   *redistest.Server
 	client  *redis.Client
 	sink    *sink
@@ -68,7 +68,7 @@ func newEstate(t *testing.T) *estate {
 		targets: fleet.New(fleet.Options{Environments: estateEnvironments, Services: estateServices}).Targets("http://fleet"),
 	}
 	e.interval = e.town.pace(e.targets)
-	e.gate = newGate(t, e.logs.URL)
+	e.sieve = newSieve(t, e.logs.URL)
 	e.client = redis.NewClient(&redis.Options{Addr: e.redis.Addr})
 	t.Cleanup(func() { _ = e.client.Close() })
 	deploy(e.kube, e.targets)
@@ -85,12 +85,12 @@ func newEstate(t *testing.T) *estate {
 	dir, tocsin := t.TempDir(), quickProgram(t)
 	e.agent = startHelper(t, tocsin, "agent", filepath.Join(dir, "agent"), "tocsin:\n  health:"+
 		health(e.logs.URL, fmt.Sprintf("kubernetes: {cluster: one, namespaces: %q, kubeconfig: %q}", "env-.*", e.kube.Kubeconfig())))
-	e.worker = startHelper(t, tocsin, "worker", filepath.Join(dir, "worker"), "tocsin:\n  health:"+health(e.gate.URL, ""))
+	e.worker = startHelper(t, tocsin, "worker", filepath.Join(dir, "worker"), "tocsin:\n  health:"+health(e.sieve.URL, ""))
 	e.server = newServer(t, fmt.Sprintf(`
 route: {receiver: all, group_by: ["..."], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
 receivers: [{name: all, webhook_configs: [{url: %q}]}]
 tocsin:
-  health:`, e.sink.URL)+health(e.gate.URL, ""))
+  health:`, e.sink.URL)+health(e.sieve.URL, ""))
 	e.program = tocsin
 	e.Start()
 	return e
