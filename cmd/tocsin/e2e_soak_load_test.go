@@ -14,20 +14,24 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// The alerts of a soak: a window of soakActive moves over a ring of them, by soakMoves a tick, and
-// soakFlappers beside it end and fire again. What is in the window is sent again once a minute.
+// The alerts of a soak: soakSteady fire all the time and are sent again once a minute. Beside them a window of
+// soakComing moves over a ring, by soakMoves a second, and soakFlappers end and fire again. The window is
+// through the ring when soakPeriod of the run has passed. In a run of 30 minutes that is after alerts have begun
+// to be forgotten, 15 minutes after their end; from then on what is known of all of them stays as much as it is.
 const (
-	soakActive   = 3000
-	soakRing     = 4 * soakActive
+	soakSteady   = 2400
+	soakComing   = 600
+	soakMoves    = 5
+	soakPeriod   = 0.58
 	soakTick     = 200 * time.Millisecond
-	soakMoves    = 2
-	soakResent   = 10
+	soakResent   = 8 // in a tick
 	soakFlappers = 60
 	soakHosts    = 1000
 	soakPulled   = 100
 )
 
-// soakAlert is one alert of the ring: three services and now and then the host itself.
+// soakAlert is one alert of those that are steady, or after them of the ring: services, and now and then the
+// host itself.
 func soakAlert(i int) model.LabelSet {
 	host := i / 4 % soakHosts
 	labels := model.LabelSet{
@@ -74,7 +78,7 @@ func newSoakLoad(s *soak) *soakLoad { return &soakLoad{soak: s} }
 // begin fills the window, and starts everything.
 func (l *soakLoad) begin(ctx context.Context, work *sync.WaitGroup) {
 	var all []alert
-	for i := range soakActive {
+	for i := range soakSteady + soakComing {
 		all = append(all, firing(soakAlert(i)))
 	}
 	for i := range soakFlappers {
@@ -116,17 +120,26 @@ func (l *soakLoad) failures() []string {
 // server takes turns, so that whoever follows has to pass on what it is told.
 func (l *soakLoad) server(n int) *server { return l.soak.servers[n%len(l.soak.servers)] }
 
-// push moves the window, sends some of it again, and has flappers end and fire.
+// ring is how many alerts the window moves over.
+func (l *soakLoad) ring() int {
+	return max(int(soakPeriod*l.soak.length.Seconds()*soakMoves), 2*soakComing)
+}
+
+// coming is the i-th alert that the window comes to.
+func (l *soakLoad) coming(i int) model.LabelSet { return soakAlert(soakSteady + i%l.ring()) }
+
+// push moves the window to where it should be by now, sends some alerts again, and has flappers end and fire.
 func (l *soakLoad) push(n int) error {
 	l.mu.Lock()
 	first, sent, ends := l.first, l.sent, l.ends
 	l.mu.Unlock()
 	var batch []alert
-	for i := range soakMoves {
-		batch = append(batch, ended(soakAlert((first+i)%soakRing)), firing(soakAlert((first+soakActive+i)%soakRing)))
+	moves := min(int(time.Since(l.soak.began).Seconds()*soakMoves)-first, 100)
+	for i := first; i < first+moves; i++ {
+		batch = append(batch, ended(l.coming(i)), firing(l.coming(i+soakComing)))
 	}
 	for i := range soakResent {
-		batch = append(batch, firing(soakAlert((first+soakMoves+(sent+i)%(soakActive-soakMoves))%soakRing)))
+		batch = append(batch, firing(soakAlert((sent+i)%soakSteady)))
 	}
 	// One flapper ends, and the one before it fires again.
 	batch = append(batch, ended(soakFlapper(ends%soakFlappers)))
@@ -138,7 +151,7 @@ func (l *soakLoad) push(n int) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.first, l.sent, l.ends = first+soakMoves, sent+soakResent, ends+1
+	l.first, l.sent, l.ends = first+moves, sent+soakResent, ends+1
 	l.pushes, l.acked = l.pushes+1, l.acked+len(batch)
 	return nil
 }
@@ -148,8 +161,11 @@ func (l *soakLoad) firing() map[string]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var sets []model.LabelSet
-	for i := range soakActive {
-		sets = append(sets, soakAlert((l.first+i)%soakRing))
+	for i := range soakSteady {
+		sets = append(sets, soakAlert(i))
+	}
+	for i := range soakComing {
+		sets = append(sets, l.coming(l.first+i))
 	}
 	for i := range soakFlappers {
 		if l.ends == 0 || i != (l.ends-1)%soakFlappers {
