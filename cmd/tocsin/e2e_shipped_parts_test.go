@@ -86,7 +86,7 @@ func newShipped(t *testing.T) *shipped {
 	}
 	const shippedLogs, shippedRedis = "http://victorialogs.logs.example:9428", "redis://redis.tocsin.svc:6379"
 	addresses := []string{shippedLogs, logs.URL, shippedRedis, "redis://" + redis.Addr}
-	interval := []string{"interval: 30s", "interval: 2s, per_host: 64"}
+	interval := []string{"interval: 30s", "interval: 3s, timeout: 2s, per_host: 64"}
 	agent := replaced(t, shippedMap(t, "agent.yml", "health.yml"), append(interval, addresses[:2]...)...)
 	agent = replaced(t, agent, `kubernetes: {cluster: eu-1, namespaces: "env-.*"}`, fmt.Sprintf("target_files: [%q]", x.file),
 		"kubernetes.default.svc:443", strings.TrimPrefix(x.url, "http://"))
