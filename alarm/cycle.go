@@ -65,7 +65,7 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 			e.log.Error("commit of a plan", "cycle", plan.Cycle, "err", err)
 			return fmt.Errorf("%w: %w", ErrNotStored, err)
 		}
-		e.recovered(now)
+		e.recovered(time.Now()) // it may have taken a while
 	}
 	failpoint.Here("cycle-committed")
 	e.offer(plan)

@@ -21,7 +21,7 @@ const (
 
 	// outageLeast is how long the store must have failed for somebody to hear of it: a connection that broke,
 	// and was made anew, is nothing to be woken for.
-	outageLeast = 10 * time.Second
+	outageLeast = 5 * time.Second
 
 	// outageTold is for how long it is told that the store could not be written: while it could not, nothing
 	// could be told.

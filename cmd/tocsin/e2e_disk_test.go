@@ -127,7 +127,7 @@ func TestDiskFails(t *testing.T) {
 
 			fault := p.Injure(tt.fault)
 			eventually(t, func() error { return p.Refused(tt.says, "tocsin.db") })
-			over := time.After(11 * time.Second) // one that is shorter is nothing to tell
+			over := time.After(6 * time.Second) // one that is shorter is nothing to tell
 			p.Quiet()
 			during := p.sink.NextEpoch()
 			<-over
