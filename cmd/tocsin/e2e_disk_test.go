@@ -140,7 +140,7 @@ func TestDiskFails(t *testing.T) {
 				assert.NotEqual(t, during, n.Epoch, "told while nothing could be written: %s", n.sets())
 			}
 			assert.Less(t, during, after)
-			eventually(t, p.sink.said("TocsinStoreFailing", "firing"))
+			eventually(t, p.sink.lastSaid("TocsinStoreFailing", "firing"))
 
 			fault = p.Injure(tt.fault)
 			eventually(t, func() error { return p.Refused(tt.says) })
@@ -153,7 +153,7 @@ func TestDiskFails(t *testing.T) {
 			p.Await(200)
 			p.End()
 			p.Told()
-			eventually(t, p.sink.said("TocsinStoreFailing", "firing", "resolved")) // this server saw no failure
+			eventually(t, p.sink.lastSaid("TocsinStoreFailing", "resolved")) // this server saw no failure
 			t.Logf("%d changes acknowledged, %d refused and sent again, %d notifications", p.acked, p.refused, len(p.sink.Notifications()))
 			p.Stop()
 			intact(t, filepath.Join(p.storage, "tocsin.db"))
