@@ -85,7 +85,7 @@ var soakMeasures = []struct {
 	{name: "goroutines", metric: "go_goroutines", scale: 1, most: &[2]float64{0.10, 5}},
 	{name: "open files", metric: "process_open_fds", scale: 1, most: &[2]float64{0.10, 5}},
 	{name: "database", unit: "MB", scale: 1e-6},
-	{name: "history", unit: "records", scale: 1, most: &[2]float64{0.25, 1000}},
+	{name: "history", unit: "records", scale: 1, most: &[2]float64{0.5, 5000}},
 	{name: "mean cycle", unit: "ms", scale: 1},
 }
 
