@@ -123,6 +123,7 @@ type service struct {
 
 	part part // of the topology
 	tree Hash // of the answer that part is from
+	read bool // a document was read since the start
 }
 
 var _ alarm.Topology = (*Board)(nil)
@@ -272,6 +273,7 @@ func (s *service) observe(owner AgentKey, h *Health, warn, apart bool) {
 	case h.Format != NoFormat && s.tree != h.Hash:
 		s.part, s.tree = partOf(h), h.Hash
 	}
+	s.read = s.read || !apart && h.Format != NoFormat
 	s.part.pods = podsOf(&h.Target)
 	s.activity = h.Activity.Or(h.Target.Activity).Or(s.keptActivity(h))
 	if h.State == Unknown || h.State == None {

@@ -223,6 +223,21 @@ func (b *Board) SetTree(k Key, nodes []Node) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := b.services[k]; s != nil {
-		s.part.uses = usesOf(nodes)
+		s.part.uses, s.read = usesOf(nodes), true
 	}
+}
+
+// Unread returns the services of which no document was read since the start, sorted: what they depend on is
+// not known.
+func (b *Board) Unread() []Key {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var keys []Key
+	for k, s := range b.services {
+		if !s.read {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	return keys
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +73,23 @@ func (t *liveTopology) set(s shards) (before shards) {
 	return before
 }
 
+// keep leaves as they were the namespaces of services that did not say yet what they depend on, and what these
+// share with others.
+func (s shards) keep(before shards, unread []discovery.Key) {
+	for _, k := range unread {
+		if entities, known := before[k.Cluster+"/"+k.Namespace]; known {
+			s[k.Cluster+"/"+k.Namespace] = entities
+		}
+		shared := k.Cluster + "/"
+		if len(before[shared]) == 0 {
+			continue
+		}
+		all := slices.Concat(s[shared], before[shared])
+		slices.SortStableFunc(all, func(a, b alarm.Entity) int { return strings.Compare(a.Name, b.Name) })
+		s[shared] = slices.CompactFunc(all, func(a, b alarm.Entity) bool { return a.Name == b.Name })
+	}
+}
+
 func readShards(rows []alarm.Row) shards {
 	s := shards{}
 	for _, r := range rows {
@@ -135,6 +153,9 @@ func (r *healthRun) followTopology(ctx context.Context, now time.Time, board *di
 				next[key] = entities
 			}
 		}
+	}
+	if r.settings.trees {
+		next.keep(before, board.Unread())
 	}
 	rows, err := next.rowsFrom(before)
 	if err == nil && len(rows) > 0 {
