@@ -76,12 +76,12 @@ func (t *liveTopology) set(s shards) (before shards) {
 // keep leaves as they were the namespaces of services that did not say yet what they depend on, and what these
 // share with others.
 func (s shards) keep(before shards, unread []discovery.Key) {
-	for _, k := range unread {
+	for i, k := range unread {
 		if entities, known := before[k.Cluster+"/"+k.Namespace]; known {
 			s[k.Cluster+"/"+k.Namespace] = entities
 		}
 		shared := k.Cluster + "/"
-		if len(before[shared]) == 0 {
+		if len(before[shared]) == 0 || i > 0 && unread[i-1].Cluster == k.Cluster {
 			continue
 		}
 		all := slices.Concat(s[shared], before[shared])
