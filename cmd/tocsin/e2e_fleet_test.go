@@ -38,7 +38,7 @@ type estate struct {
 	kube    *kubetest.Server
 	targets []discovery.Target
 	logs    *vlogstest.Server
-	sieve    *sieve // what the worker and the server read goes through it
+	sieve   *sieve // what the worker and the server read goes through it
 	redis   *redistest.Server
 	client  *redis.Client
 	sink    *sink
