@@ -259,66 +259,6 @@ func (st *stage) stop() {
 	}
 }
 
-// deliver is a remote that accepts at once whatever it is told, or refuses it.
-func (st *stage) deliver(ctx context.Context, e *alarm.Engine, offers <-chan []alarm.Intention) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case ins := <-offers:
-			for _, in := range ins {
-				st.deliverOne(ctx, e, in)
-			}
-		}
-	}
-}
-
-func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Intention) {
-	now := time.Now()
-	o := alarm.Outcome{ID: in.ID, Key: in.Key, At: now, Attempts: 1}
-	d, ok := e.Render(now, in)
-	switch {
-	case !ok:
-		o.Unsent = true
-		st.say("unsent   %s", in.Key.Integration)
-	case st.refuses():
-		o.Err = errors.New("503")
-		st.say("refused  %-6s %s -> %s", d.Action, names(d), in.Key.Receiver)
-	default:
-		st.say("%-8s %s -> %s (%s)", d.Action, names(d), in.Key.Receiver, d.Reason)
-		if lost := st.loses(); lost > 0 {
-			time.Sleep(lost)
-			o.At, o.Err, o.Uncertain = time.Now(), errors.New("no answer"), true
-			st.say("lost     the answer of %s", in.Key.Receiver)
-		} else {
-			o.Told = d.Told
-		}
-	}
-	for e.Done(ctx, o) != nil && ctx.Err() == nil {
-		time.Sleep(time.Second)
-	}
-}
-
-// refuses says whether the remote refuses this delivery.
-func (st *stage) refuses() bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.refuse == 0 {
-		return false
-	}
-	st.refuse--
-	return true
-}
-
-// loses says after what time the answer to this delivery counts as lost; zero: it comes.
-func (st *stage) loses() time.Duration {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	lost := st.lose
-	st.lose = 0
-	return lost
-}
-
 func names(d *alarm.Delivery) string {
 	parts := make([]string, 0, len(d.Alerts))
 	for i := range d.Alerts {
