@@ -156,6 +156,7 @@ func newNewsroomOn(t *testing.T, store alarm.Store) *newsroom {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
+	r.engine, r.end = engine, func() { cancel(); wg.Wait() }
 	wg.Go(func() { _ = engine.Run(ctx) })
 	wg.Go(func() {
 		for {
@@ -169,7 +170,6 @@ func newNewsroomOn(t *testing.T, store alarm.Store) *newsroom {
 			}
 		}
 	})
-	r.engine, r.end = engine, func() { cancel(); wg.Wait() }
 	return r
 }
 

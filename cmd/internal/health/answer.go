@@ -126,11 +126,24 @@ const memoLimit = 32 << 20
 type memoKey struct{ version, address string }
 
 func keyOf(q question) memoKey {
-	_, address, _ := strings.Cut(q.URL.Path, apiPath) // behind whatever prefix
+	_, address, found := strings.Cut(q.URL.Path, apiPath) // behind whatever prefix
+	if !found {
+		address = q.URL.Path
+	}
 	return memoKey{
 		version: fmt.Sprintf("%s %d %s %d %p", q.view.ID, q.view.Stale.Since.UnixNano(), q.view.Stale.Reason, q.quiet.Generation, q.aliases),
 		address: address + "?" + q.URL.RawQuery,
 	}
+}
+
+// kept returns the answer of a key if it was made, or nil.
+func (m *memo) kept(k memoKey) *body {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.of(k.version); s != nil {
+		return s.bodies[k.address]
+	}
+	return nil
 }
 
 // of returns the answers of a version, or nil.
@@ -144,12 +157,9 @@ func (m *memo) of(version string) *answers {
 
 // get returns the answer of a key, made if need be.
 func (m *memo) get(k memoKey, compute func() (*body, error)) (*body, error) {
-	m.mu.Lock()
-	if s := m.of(k.version); s != nil && s.bodies[k.address] != nil {
-		m.mu.Unlock()
-		return s.bodies[k.address], nil
+	if b := m.kept(k); b != nil {
+		return b, nil
 	}
-	m.mu.Unlock()
 	b, err := compute()
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func answersOfOneVersion(t *testing.T, s cache.Store, reader *cache.Reader) {
 	write(0)
 	mux := http.NewServeMux()
 	for pattern, h := range New(Options{Source: func() Source { return reader }}).Handlers() {
-		mux.Handle("GET /"+strings.TrimPrefix(pattern, "GET "), h)
+		mux.Handle("GET /api/v1/"+strings.TrimPrefix(pattern, "GET "), h)
 	}
 	var wg sync.WaitGroup
 	paths := []string{
@@ -90,7 +90,7 @@ type asker struct {
 }
 
 func (a *asker) ask(path string) {
-	r, w := httptest.NewRequest(http.MethodGet, "/health/"+path, nil), httptest.NewRecorder()
+	r, w := httptest.NewRequest(http.MethodGet, apiPath+path, nil), httptest.NewRecorder()
 	r.Header.Set("If-None-Match", a.tags[path])
 	a.mux.ServeHTTP(w, r)
 	tag := w.Header().Get("ETag")
