@@ -27,7 +27,7 @@ import (
 func TestAPIAnswersAreOfOneVersion(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
 		s := cache.NewMemory(cache.MemoryOptions{})
-		answersOfOneVersion(t, s, cache.NewReader(s, cache.ReaderOptions{}), 1000)
+		answersOfOneVersion(t, s, cache.NewReader(s, cache.ReaderOptions{}), 300)
 	})
 	t.Run("redis", func(t *testing.T) {
 		client, err := rediscache.Connect("redis://" + redistest.Start(t).Addr)
@@ -35,7 +35,7 @@ func TestAPIAnswersAreOfOneVersion(t *testing.T) {
 		t.Cleanup(func() { _ = client.Close() })
 		s, err := rediscache.NewStore(client, rediscache.Options{})
 		require.NoError(t, err)
-		answersOfOneVersion(t, s, cache.NewReader(s, cache.ReaderOptions{}), 200)
+		answersOfOneVersion(t, s, cache.NewReader(s, cache.ReaderOptions{}), 100)
 	})
 }
 
