@@ -32,7 +32,7 @@ func newDiskPatient(t *testing.T) *diskPatient {
 	p.server = newServer(t, groupConfig(p.sink.URL, "1h")+"tocsin: {}\n")
 	p.program = quickProgram(t) // strace stops it at each call
 	p.Start()
-	p.flow = newFlow(t, &cluster{t: t, servers: []*server{p.server}, down: make([]atomic.Bool, 1)}, nil)
+	p.flow = newFlow(t, &cluster{t: t, servers: []*server{p.server}, down: make([]atomic.Bool, 1)}, p.sink, nil)
 	return p
 }
 
@@ -116,7 +116,7 @@ func (p *diskPatient) Steady() map[string]bool {
 func (p *diskPatient) Told() {
 	p.t.Helper()
 	eventually(p.t, p.sink.opened(p.Firing()))
-	assert.Empty(p.t, p.Lost(p.sink), "acknowledged, and never told")
+	assert.Empty(p.t, p.Lost(), "acknowledged, and never told")
 }
 
 // TestDiskFails has the disk fail for a while under load, and once more until the server is killed.

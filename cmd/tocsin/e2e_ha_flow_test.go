@@ -28,6 +28,7 @@ const (
 type flow struct {
 	t       *testing.T
 	c       *cluster
+	sink    *sink  // is told of all
 	genie   *genie // keeps incidents of some of the alerts; nil: of none
 	began   time.Time
 	stop    context.CancelFunc
@@ -45,9 +46,9 @@ type flow struct {
 	ended   time.Time
 }
 
-func newFlow(t *testing.T, c *cluster, g *genie) *flow {
+func newFlow(t *testing.T, c *cluster, s *sink, g *genie) *flow {
 	t.Helper()
-	return &flow{t: t, c: c, genie: g, firing: map[string]bool{}, lives: map[string]int{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
+	return &flow{t: t, c: c, sink: s, genie: g, firing: map[string]bool{}, lives: map[string]int{}, times: map[string]int{}, paged: map[string]bool{}, moved: make(chan struct{})}
 }
 
 // Begin starts a batch at each tick. What is not acknowledged is sent again by its own goroutine, so that
@@ -87,8 +88,9 @@ func (f *flow) batch(ctx context.Context) {
 			flaps = append(flaps, labels)
 		}
 	}
-	f.send(fresh, true)
-	f.begun(fresh)
+	if f.send(fresh, true) {
+		f.begun(fresh)
+	}
 	if len(flaps) > 0 {
 		f.send(flaps, false)
 		f.send(flaps, true)
@@ -109,8 +111,8 @@ func (f *flow) alert(n int) model.LabelSet {
 	return labels
 }
 
-// send pushes until a server has acknowledged.
-func (f *flow) send(sets []model.LabelSet, fire bool) {
+// send pushes until a server has acknowledged, and says whether one has.
+func (f *flow) send(sets []model.LabelSet, fire bool) bool {
 	as := firing
 	if !fire {
 		as = ended
@@ -119,7 +121,7 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 	deadline := time.Now().Add(5 * patience) // half of the time nobody leads
 	for n := 0; time.Now().Before(deadline); n++ {
 		if f.t.Context().Err() != nil {
-			return // the test has failed
+			return false // the test has failed
 		}
 		i := n % len(f.c.servers)
 		if f.c.down[i].Load() {
@@ -130,7 +132,7 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 		}
 		if f.c.servers[i].push(body) == nil {
 			f.acknowledged(sets, fire)
-			return
+			return true
 		}
 		f.mu.Lock()
 		f.refused += len(sets)
@@ -138,6 +140,7 @@ func (f *flow) send(sets []model.LabelSet, fire bool) {
 		<-time.After(200 * time.Millisecond)
 	}
 	f.t.Errorf("nobody took a batch for %s", 5*patience)
+	return false
 }
 
 func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
@@ -160,12 +163,16 @@ func (f *flow) acknowledged(sets []model.LabelSet, fire bool) {
 	f.moved = make(chan struct{})
 }
 
-// begun notes that alerts fire that did not a while ago.
+// begun notes that alerts fire that did not a while ago. One that is open at the receiver, for its end was held
+// up, need not be told again.
 func (f *flow) begun(sets []model.LabelSet) {
+	open := f.sink.Open()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, labels := range sets {
-		f.lives[labels.Fingerprint().String()]++
+		if fp := labels.Fingerprint().String(); !open[fp] || f.lives[fp] == 0 {
+			f.lives[fp]++
+		}
 	}
 }
 
@@ -208,14 +215,14 @@ func (f *flow) Firing() map[string]bool {
 // Rate is how many alerts there were in a second.
 func (f *flow) Rate() float64 { return float64(f.acked) / f.ended.Sub(f.began).Seconds() }
 
-// Lost returns what was acknowledged as firing more often than somebody was told that it begins, or than it
-// had an incident.
-func (f *flow) Lost(s *sink) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Lost returns what was acknowledged as firing more often than somebody was told that it begins, or never had
+// an incident.
+func (f *flow) Lost() []string {
+	f.sink.mu.Lock()
+	defer f.sink.mu.Unlock()
 	var lost []string
 	for fp, n := range f.lives {
-		if s.told[fp] < n {
+		if f.sink.told[fp] < n {
 			lost = append(lost, fp)
 		}
 	}
@@ -224,7 +231,7 @@ func (f *flow) Lost(s *sink) []string {
 	}
 	incidents := f.genie.count()
 	for fp := range f.paged {
-		if incidents[fp] < f.lives[fp] {
+		if incidents[fp] == 0 {
 			lost = append(lost, "incident of "+fp)
 		}
 	}

@@ -67,7 +67,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 	sink, g := newSink(t), newGenie(t, false)
 	sink.Lean()
 	c := newCluster(t, database, members, failOverConfig(sink), g.pager())
-	load := newFlow(t, c, g)
+	load := newFlow(t, c, sink, g)
 	load.Begin()
 	var took []time.Duration
 	for i := range failovers {
@@ -84,7 +84,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 		}
 		return nil
 	})
-	lost, told := load.Lost(sink), sink.Tally()
+	lost, told := load.Lost(), sink.Tally()
 	slices.Sort(took)
 	p99 := took[int(math.Ceil(0.99*float64(len(took))))-1]
 	t.Logf("%s, %d servers, %d fail-overs: %d changes acknowledged, %d refused and sent again, %.0f alerts/s; take-over %s median, %s p99, %s longest; "+
