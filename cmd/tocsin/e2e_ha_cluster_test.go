@@ -19,14 +19,15 @@ type cluster struct {
 	down    []atomic.Bool // which of them nobody is to speak to
 }
 
-// newCluster starts servers of which one leads. More is put below tocsin:.
-func newCluster(t *testing.T, database string, members int, config, more string) *cluster {
+// newCluster starts servers of a program, of which one leads. More is put below tocsin:.
+func newCluster(t *testing.T, program, database string, members int, config, more string) *cluster {
 	t.Helper()
 	url := newDatabase(t, database)
 	c := &cluster{t: t, down: make([]atomic.Bool, members)}
 	for range members {
 		s := newServer(t, config+"tocsin:\n  storage: {dsn: "+strconv.Quote(url)+"}\n"+more)
 		s.client.Timeout = 15 * time.Second
+		s.program = program
 		s.Start()
 		c.servers = append(c.servers, s)
 	}

@@ -66,7 +66,7 @@ func failOver(t *testing.T, database string, members, failovers int) {
 	t.Helper()
 	sink, g := newSink(t), newGenie(t, false)
 	sink.Lean()
-	c := newCluster(t, database, members, failOverConfig(sink), g.pager())
+	c := newCluster(t, quickProgram(t), database, members, failOverConfig(sink), g.pager())
 	load := newFlow(t, c, sink, g)
 	load.Begin()
 	var took []time.Duration
@@ -129,7 +129,7 @@ func (g *genie) pager() string {
 func TestFollower(t *testing.T) {
 	t.Parallel()
 	sink := newSink(t)
-	c := newCluster(t, "postgres", 2, groupConfig(sink.URL, "1h"), "")
+	c := newCluster(t, program(t), "postgres", 2, groupConfig(sink.URL, "1h"), "")
 	leader := c.Leader()
 	other := c.servers[1-leader]
 
@@ -182,7 +182,7 @@ func TestFollower(t *testing.T) {
 func TestPausedLeader(t *testing.T) {
 	t.Parallel()
 	sink := newSink(t)
-	c := newCluster(t, "postgres", 2, groupConfig(sink.URL, "1h"), "")
+	c := newCluster(t, program(t), "postgres", 2, groupConfig(sink.URL, "1h"), "")
 	old := c.servers[c.Leader()]
 	for i := range 20 {
 		old.Push(firing(ofGroup("before", i)))
