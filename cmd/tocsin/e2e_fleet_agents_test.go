@@ -65,7 +65,7 @@ func newHundred(t *testing.T) *hundred {
 		h.targets[i].Cluster = fmt.Sprintf("cluster-%03d", n%100)
 	}
 	h.shared = fmt.Sprintf(`
-    probe: {interval: 3s, per_host: 64}
+    probe: {interval: 3s, timeout: 2900ms, per_host: 64}
     activity: {namespace_label: state}
     victorialogs: {url: %q}
     cache: {redis: "redis://%s", refresh: 1s}

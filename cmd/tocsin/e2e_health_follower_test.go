@@ -20,7 +20,7 @@ func TestHealthOfFollower(t *testing.T) {
 	t.Parallel()
 	logs, url := vlogstest.Start(t), newDatabase(t, "postgres")
 	town := newTown(t, 2)
-	health := fmt.Sprintf("    probe: {interval: %s, per_host: 64}\n    victorialogs: {url: %q}\n", healthInterval, logs.URL)
+	health := fmt.Sprintf("    probe: {interval: %s, timeout: 1900ms, per_host: 64}\n    victorialogs: {url: %q}\n", healthInterval, logs.URL)
 	config := groupConfig(town.sink.URL, "1h") +
 		"tocsin:\n  storage: {dsn: " + strconv.Quote(url) + "}\n  health:\n" + health
 	c := &cluster{t: t, down: make([]atomic.Bool, 2)}

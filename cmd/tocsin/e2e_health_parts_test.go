@@ -23,7 +23,7 @@ func TestHealthInParts(t *testing.T) {
 	logs, redis := vlogstest.Start(t), redistest.Start(t)
 	town := newTown(t, 4)
 	shared := fmt.Sprintf(`
-    probe: {interval: 2s, per_host: 64}
+    probe: {interval: 2s, timeout: 1900ms, per_host: 64}
     activity: {namespace_label: state, pointer: /operations/lastHour, idle_after: 1h}
     victorialogs: {url: %q}
     cache: {redis: "redis://%s", refresh: 1s}

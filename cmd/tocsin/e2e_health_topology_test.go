@@ -44,7 +44,7 @@ tocsin:
   - {name: by-tree, cause: ['alertname="DatabaseDown"'], impact: ['alertname="TargetDown"'], via: topology}
   health:
     targets: [%s]
-    probe: {interval: %s, per_host: 64}
+    probe: {interval: %s, timeout: 1900ms, per_host: 64}
 `, sink.URL, strings.Join(targets, ", "), healthInterval))
 	eventually(t, func() error {
 		if !strings.Contains(s.stderr.String(), "topology changed") {

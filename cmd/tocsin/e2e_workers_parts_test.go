@@ -156,7 +156,7 @@ func newCrew(t *testing.T) *crew {
 health:
   agent: %s
   target_files: [%q]
-  probe: {interval: 3s, timeout: 2s, per_host: 64}
+  probe: {interval: 3s, timeout: 2900ms, per_host: 64}
   victorialogs: {url: %q}
   cache: {redis: "redis://%s", refresh: 1s}
 `, name, c.file, url, redis.Addr)), 0o600))
