@@ -90,10 +90,13 @@ func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 	if err != nil {
 		return r.failing(ctx, now, time.Since(began), err)
 	}
-	if l == nil || l.id != c.ID && !follows {
+	switch {
+	case l == nil || l.id != c.ID && !follows:
 		if l, err = r.load(ctx, c, l); err != nil {
 			return r.failing(ctx, now, time.Since(began), err)
 		}
+	case l.id != c.ID && !failed.IsZero():
+		return r.known(l, now, before) // the store is back, perhaps without what is known: Run reads it in a moment
 	}
 	r.mu.Lock()
 	r.contact, r.failed, r.err = now, time.Time{}, nil

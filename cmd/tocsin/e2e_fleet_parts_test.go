@@ -88,7 +88,7 @@ func (s *simulator) pace(targets []discovery.Target) time.Duration {
 	}
 	require.NoError(s.t, g.Wait())
 	took := time.Since(began)
-	interval := min(max(3*time.Second, (4*took).Round(time.Second)), 12*time.Second) // the machine may be busy only now
+	interval := min(max(5*time.Second, (4*took).Round(time.Second)), 12*time.Second) // the machine may be busy only now
 	s.t.Logf("all services answer within %s: a cycle is %s", took.Round(time.Millisecond), interval)
 	return interval
 }
