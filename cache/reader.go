@@ -95,8 +95,8 @@ func (r *Reader) View(ctx context.Context, now time.Time) (*View, error) {
 		if l, err = r.load(ctx, c, l); err != nil {
 			return r.failing(ctx, now, time.Since(began), err)
 		}
-	case l.id != c.ID && !failed.IsZero():
-		return r.known(l, now, before) // the store is back, perhaps without what is known: Run reads it in a moment
+	case l.id != c.ID && before != nil:
+		return r.known(l, now, before) // the store is back, or was empty: what is known may be gone. Run reads the other in a moment
 	}
 	r.mu.Lock()
 	r.contact, r.failed, r.err = now, time.Time{}, nil
