@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/tocsin/tocsin/notify/amreceiver"
 )
 
 // A sink is a receiver of webhooks: it keeps every notification in order, and knows what is open.
@@ -34,6 +36,7 @@ type sink struct {
 // A notification is one that the sink accepted: Alertmanager's webhook message.
 type notification struct {
 	Epoch    int             // how many times the test called NextEpoch before
+	Key      string          // the header Idempotency-Key
 	Receiver string          `json:"receiver"`
 	GroupKey string          `json:"groupKey"`
 	Alerts   []notifiedAlert `json:"alerts"`
@@ -65,6 +68,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	n.Key = r.Header.Get(amreceiver.IdempotencyHeader)
 	answer, delay := s.take(n)
 	if delay > 0 {
 		select {
@@ -101,21 +105,27 @@ func (s *sink) take(n notification) (answer int, delay time.Duration) {
 }
 
 // A tally counts notifications, and those that told a group exactly what the one before had told it. Something
-// that ended and fires again in between is no repetition.
+// that ended and fires again in between is no repetition. A receiver that keeps the keys of what it has seen
+// can drop the repetitions that are keyed.
 type tally struct {
-	notifications, alerts, again int
-	last                         map[string]string // by receiver and group
+	notifications, alerts, again, keyed int
+	last                                map[string]notified // by receiver and group
 }
+
+type notified struct{ sets, key string }
 
 func (c *tally) take(n notification) {
 	if c.last == nil {
-		c.last = map[string]string{}
+		c.last = map[string]notified{}
 	}
-	key, sets := n.Receiver+" "+n.GroupKey, n.sets()
-	if c.last[key] == sets {
+	key, said := n.Receiver+" "+n.GroupKey, notified{n.sets(), n.Key}
+	if c.last[key].sets == said.sets {
 		c.again++
 	}
-	c.last[key] = sets
+	if c.last[key] == said {
+		c.keyed++
+	}
+	c.last[key] = said
 	c.notifications++
 	c.alerts += len(n.Alerts)
 }

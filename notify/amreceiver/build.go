@@ -40,6 +40,9 @@ func Build(
 	var problems []error
 	for _, rc := range cfg.Receivers {
 		integrations, err := amreceiver.BuildReceiverIntegrations(rc, tmpl, logger, opts...)
+		if err == nil {
+			err = keyed(integrations, rc, tmpl, logger, opts)
+		}
 		if err != nil && !used[rc.Name] {
 			logger.Warn("a receiver that no route uses cannot be made", "receiver", rc.Name, "err", err)
 			integrations = nil
