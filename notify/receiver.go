@@ -17,10 +17,10 @@ import (
 // A Receiver hands one delivery to a remote system.
 type Receiver interface {
 	// Deliver must be idempotent per key and content: after a failure, or a kill, the same is
-	// delivered again. A nil error means accepted; an error that wraps ErrRejected means never
-	// retry; a *ThrottledError names its own delay; any other error is retried. Deliver returns when
-	// ctx ends, may be called concurrently, may replace d.Data, and must not modify anything else
-	// that d points to.
+	// delivered again. Where nothing else tells the remote, [alarm.Delivery.IdempotencyKey] does. A
+	// nil error means accepted; an error that wraps ErrRejected means never retry; a *ThrottledError
+	// names its own delay; any other error is retried. Deliver returns when ctx ends, may be called
+	// concurrently, may replace d.Data, and must not modify anything else that d points to.
 	Deliver(ctx context.Context, d *alarm.Delivery) error
 }
 

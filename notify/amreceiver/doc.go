@@ -10,6 +10,9 @@
 // context what Alertmanager's dispatcher and stages put there and calls the integration. The
 // arguments are not modified and must not be modified afterwards.
 //
+// A webhook's message has one header more, [IdempotencyHeader]: alarm.Delivery.IdempotencyKey in quotes,
+// so that a receiver can drop what it is sent again because an answer was late or a server was killed.
+//
 // [ImportSilences] and [ImportTold] read the files silences and nflog in Alertmanager's
 // --storage.path, of any version since 0.15. Told has no more than the files: hashes, not labels.
 //
