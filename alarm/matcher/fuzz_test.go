@@ -46,10 +46,16 @@ func FuzzParse(f *testing.F) {
 func FuzzIndexRegexp(f *testing.F) {
 	for _, pattern := range []string{
 		`a|b|c`, `TargetDown|TargetUp`, `a`, ``, `a|`, `a)|(b`, `a$|b`, `(?i)a|k`, `[a-c]x?`, `a{2}`, `a.c`, `\x{fffd}`,
+		`.*a|b`, `a.*`, `.*`, `.*.*`, `.*?a.*|x`, `(?s).*b`, `(?s:.*)b|.*c`, `a(.*)`, `(.*a|b.*)`, `.+a`, `a.*b`, `.*(a|b)c.*`, `.*(?i)a`,
 		`[^a]`, `(?m)^a$`, `a|a|(a)`, `\Qa.b\E|c`, `x)(?:y`, `(?P<n>a|b)c`, `a*`, `[[:^ascii:]]`,
 	} {
 		f.Add(pattern, strings.SplitN(pattern, "|", 2)[0])
 		f.Add(pattern, "a")
+	}
+	for _, value := range []string{"xa", "ax", "a\n", "\na", "x\nb", "b\xffa", "xacy"} {
+		f.Add(`.*a|b`, value)
+		f.Add(`(?s).*b`, value)
+		f.Add(`a.*|.*(a|b)c.*`, value)
 	}
 	f.Add(`\x{fffd}`, "\xff")
 	f.Add(`(?i)k`, "\u212a")
@@ -74,5 +80,14 @@ func FuzzIndexRegexp(f *testing.F) {
 			n++
 		}
 		assert.Equal(t, m.Matches(""), n == 1)
+
+		not, err := matcher.New(matcher.NotRegexp, "name", pattern)
+		require.NoError(t, err)
+		x.Add(matcher.Matchers{not}, "it")
+		n = 0
+		for range x.Matching(model.LabelSet{"name": model.LabelValue(value)}) {
+			n++
+		}
+		assert.Equal(t, want == 0, n == 1)
 	})
 }

@@ -28,9 +28,18 @@ type Index[T comparable] struct {
 // An item is a value where it is filed. The items of a list rise in seq, the order in which the
 // values were added.
 type item[T any] struct {
-	seq      uint64
-	matchers Matchers // those that still have to match, the cheap ones first
-	value    T
+	seq   uint64
+	tests []test // those that still have to match, the cheap ones first
+	value T
+}
+
+func (it *item[T]) matches(ls model.LabelSet) bool {
+	for i := range it.tests {
+		if !it.tests[i].matches(ls) {
+			return false
+		}
+	}
+	return true
 }
 
 // A place says where a value is filed: under each of the label values, or, if there are none, in
@@ -50,14 +59,14 @@ func (x *Index[T]) Add(ms Matchers, value T) {
 	}
 	x.seq++
 	chosen, values := x.choose(ms)
-	remaining := make(Matchers, 0, len(ms))
+	remaining := make([]test, 0, len(ms))
 	for i, m := range ms {
 		if i != chosen {
-			remaining = append(remaining, m)
+			remaining = append(remaining, newTest(m))
 		}
 	}
-	slices.SortStableFunc(remaining, func(a, b *Matcher) int { return cmp.Compare(a.Type, b.Type) })
-	it := item[T]{seq: x.seq, matchers: remaining, value: value}
+	slices.SortStableFunc(remaining, func(a, b test) int { return cmp.Compare(a.Type, b.Type) })
+	it := item[T]{seq: x.seq, tests: remaining, value: value}
 
 	if chosen < 0 {
 		x.rest = append(x.rest, it)
@@ -167,7 +176,7 @@ func (x *Index[T]) search(ls model.LabelSet, yield func(T) bool) {
 			}
 		}
 		it := &lists[first][0]
-		if it.matchers.Matches(ls) && !yield(it.value) {
+		if it.matches(ls) && !yield(it.value) {
 			return
 		}
 		if lists[first] = lists[first][1:]; len(lists[first]) == 0 {

@@ -26,18 +26,13 @@ func literals(m *Matcher) []string {
 }
 
 // alternatives returns the strings that a regular expression stands for when it is anchored as in a
-// matcher, or nil if they are many or endless. It is the whole of what is compiled that is looked
-// at, since a)|(b is a valid matcher, too.
+// matcher, or nil if they are many or endless.
 func alternatives(pattern string) []string {
-	re, err := syntax.Parse("^(?:"+pattern+")$", syntax.Perl)
-	if err != nil || re.Op != syntax.OpConcat {
+	re := anchored(pattern)
+	if re == nil {
 		return nil
 	}
-	last := len(re.Sub) - 1
-	if re.Sub[0].Op != syntax.OpBeginText || re.Sub[last].Op != syntax.OpEndText {
-		return nil
-	}
-	all, ok := product(re.Sub[1:last])
+	all, ok := expand(re)
 	if !ok {
 		return nil
 	}
