@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/tocsin/tocsin/discovery/kube/kubetest"
 )
 
 type (
@@ -20,54 +22,54 @@ type (
 // What is known is never forgotten while the API server is in trouble, and what happened meanwhile is
 // known soon after.
 func TestFaults(t *testing.T) {
-	for name, fault := range map[string]struct{ begin, end func(*apiServer) }{
-		"watches drop":       {(*apiServer).drop, nil},
-		"410 in the watch":   {(*apiServer).expire, nil},
+	for name, fault := range map[string]struct{ begin, end func(*kubetest.Server) }{
+		"watches drop":       {(*kubetest.Server).Drop, nil},
+		"410 in the watch":   {(*kubetest.Server).Expire, nil},
 		"401":                {refusing(401), refusing(0)},
 		"403":                {refusing(403), refusing(0)},
 		"500":                {refusing(500), refusing(0)},
 		"429":                {refusing(429), refusing(0)},
 		"503":                {refusing(503), refusing(0)},
-		"connections cut":    {refusing(cut), refusing(0)},
-		"half an answer":     {refusing(half), refusing(0)},
+		"connections cut":    {refusing(kubetest.Cut), refusing(0)},
+		"half an answer":     {refusing(kubetest.Half), refusing(0)},
 		"410 for the answer": {refusing(410), refusing(0)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newAPIServer(t)
-			s.put("namespaces", namespace("env-1", nil))
-			s.put("services", service("env-1", "a", nil))
-			client, err := kubernetes.NewForConfig(&rest.Config{Host: s.url, BearerToken: "secret", QPS: 1000, Burst: 1000})
+			s := kubetest.Start(t)
+			s.Put("namespaces", namespace("env-1", nil))
+			s.Put("services", service("env-1", "a", nil))
+			client, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL, BearerToken: "secret", QPS: 1000, Burst: 1000})
 			require.NoError(t, err)
 			d := running(t, client, Options{Usage: -1})
 			const a, b, c = "http://a.env-1.svc:8080/health", "http://b.env-1.svc:8080/health", "http://c.env-1.svc:8080/health"
 			eventually(t, d, a)
-			s.put("services", service("env-1", "b", nil))
+			s.Put("services", service("env-1", "b", nil))
 			eventually(t, d, a, b)
 
 			stop := never(t, d, a, b)
-			asked := s.asked()
+			asked := s.Asked()
 			fault.begin(s)
-			s.put("services", service("env-1", "c", nil))
-			require.Eventually(t, func() bool { return s.asked() > asked+2 }, 30*time.Second, time.Millisecond, "it asks again")
+			s.Put("services", service("env-1", "c", nil))
+			require.Eventually(t, func() bool { return s.Asked() > asked+2 }, 30*time.Second, time.Millisecond, "it asks again")
 			if fault.end != nil {
 				assert.Equal(t, []string{a, b}, urls(d.Targets()))
 				fault.end(s)
 			}
 			eventually(t, d, a, b, c)
 			stop()
-			s.remove("services", "env-1", "a")
+			s.Remove("services", "env-1", "a")
 			eventually(t, d, b, c)
 		})
 	}
 }
 
 // refusing makes the server refuse, and ends what is open.
-func refusing(code int) func(*apiServer) {
-	return func(s *apiServer) {
-		s.refuse(code)
+func refusing(code int) func(*kubetest.Server) {
+	return func(s *kubetest.Server) {
+		s.Refuse(code)
 		if code != 0 {
-			s.drop()
+			s.Drop()
 		}
 	}
 }
@@ -93,12 +95,12 @@ func never(t *testing.T, d *Discovery, known ...string) func() {
 
 // The metrics API is asked through the same server.
 func TestUsage(t *testing.T) {
-	s := newAPIServer(t)
-	s.put("namespaces", namespace("env-1", nil))
-	s.put("services", service("env-1", "a", nil))
-	s.put("pods", pod("env-1", "a", "a-1", true))
-	s.usage = `{"items":[{"metadata":{"name":"a-1","namespace":"env-1"},"containers":[{"usage":{"cpu":"250m","memory":"64Mi"}}]}]}`
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.url, QPS: 1000, Burst: 1000})
+	s := kubetest.Start(t)
+	s.Put("namespaces", namespace("env-1", nil))
+	s.Put("services", service("env-1", "a", nil))
+	s.Put("pods", pod("env-1", "a", "a-1", true))
+	s.Usage = `{"items":[{"metadata":{"name":"a-1","namespace":"env-1"},"containers":[{"usage":{"cpu":"250m","memory":"64Mi"}}]}]}`
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL, QPS: 1000, Burst: 1000})
 	require.NoError(t, err)
 	d := running(t, client, Options{Usage: 20 * time.Millisecond})
 	require.EventuallyWithT(t, func(c *assert.CollectT) {

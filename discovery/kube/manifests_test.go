@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/tocsin/tocsin/discovery"
+	"github.com/tocsin/tocsin/discovery/kube/kubetest"
 )
 
 // manifests reads the shipped manifests as the API server does that is told to be strict: a key that is not
@@ -145,24 +146,24 @@ func (l labelsOf) Get(name string) string            { return l[name] }
 func (l labelsOf) Lookup(name string) (string, bool) { v, ok := l[name]; return v, ok }
 
 // occupied is a server with one of each kind of object in env-1.
-func occupied(t *testing.T) *apiServer {
+func occupied(t *testing.T) *kubetest.Server {
 	t.Helper()
-	s := newAPIServer(t)
+	s := kubetest.Start(t)
 	yes := true
-	s.put("namespaces", namespace("env-1", nil))
-	s.put("services", service("env-1", "a", nil))
-	s.put("pods", pod("env-1", "a", "a-1", true))
-	s.put("endpointslices", &discoveryv1.EndpointSlice{
+	s.Put("namespaces", namespace("env-1", nil))
+	s.Put("services", service("env-1", "a", nil))
+	s.Put("pods", pod("env-1", "a", "a-1", true))
+	s.Put("endpointslices", &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "env-1", Name: "a-x", Labels: map[string]string{discoveryv1.LabelServiceName: "a"}},
 		Endpoints:  []discoveryv1.Endpoint{{Conditions: discoveryv1.EndpointConditions{Ready: &yes}}},
 	})
-	s.put("horizontalpodautoscalers", &autoscalingv2.HorizontalPodAutoscaler{
+	s.Put("horizontalpodautoscalers", &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "env-1", Name: "a"},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "a"}, MaxReplicas: 9,
 		},
 	})
-	s.usage = `{"items":[{"metadata":{"name":"a-1","namespace":"env-1"},"containers":[{"usage":{"cpu":"250m","memory":"64Mi"}}]}]}`
+	s.Usage = `{"items":[{"metadata":{"name":"a-1","namespace":"env-1"},"containers":[{"usage":{"cpu":"250m","memory":"64Mi"}}]}]}`
 	return s
 }
 
@@ -192,19 +193,20 @@ func TestLeastRights(t *testing.T) {
 	var granted []string
 	for _, legacy := range []bool{false, true} {
 		s := occupied(t)
-		s.rights, s.legacy = rightsOf(roleOf(t)), legacy
-		client, err := kubernetes.NewForConfig(&rest.Config{Host: s.url, QPS: 1000, Burst: 1000})
+		rights := rightsOf(roleOf(t))
+		s.Grant, s.Legacy = rights.grant, legacy
+		client, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL, QPS: 1000, Burst: 1000})
 		require.NoError(t, err)
 		d := running(t, client, Options{Usage: 20 * time.Millisecond})
 		require.EventuallyWithT(t, func(c *assert.CollectT) { whole(c, d) }, soon, 10*time.Millisecond)
-		s.drop() // and all of it again
-		s.put("services", service("env-1", "a", map[string]string{annotationPath: "/b"}))
+		s.Drop() // and all of it again
+		s.Put("services", service("env-1", "a", map[string]string{annotationPath: "/b"}))
 		eventually(t, d, "http://a.env-1.svc:8080/b")
-		assert.Empty(t, s.rights.all(s.rights.refused))
-		for _, right := range s.rights.all(s.rights.used) {
+		assert.Empty(t, rights.all(rights.refused))
+		for _, right := range rights.all(rights.used) {
 			used[right] = true
 		}
-		granted = s.rights.all(s.rights.granted)
+		granted = rights.all(rights.granted)
 	}
 	assert.Equal(t, granted, slices.Sorted(maps.Keys(used)), "each right is used")
 }
@@ -214,22 +216,23 @@ func TestLeastRights(t *testing.T) {
 func TestFewerRights(t *testing.T) {
 	t.Parallel()
 	s := occupied(t)
-	s.rights = rightsOf(roleOf(t))
+	rights := rightsOf(roleOf(t))
+	s.Grant = rights.grant
 	var optional []string
-	for _, right := range s.rights.all(s.rights.granted) {
+	for _, right := range rights.all(rights.granted) {
 		if !slices.Contains([]string{"list namespaces/", "watch namespaces/", "list services/", "watch services/"}, right) {
 			optional = append(optional, right)
-			s.rights.set(right, false)
+			rights.set(right, false)
 		}
 	}
 	require.Len(t, optional, 7)
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.url, QPS: 1000, Burst: 1000})
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL, QPS: 1000, Burst: 1000})
 	require.NoError(t, err)
 	d := running(t, client, Options{Usage: 20 * time.Millisecond, Patience: 10 * time.Millisecond})
 	eventually(t, d, "http://a.env-1.svc:8080/health")
 	assert.Nil(t, workload(d))
 	for _, right := range optional {
-		s.rights.set(right, true)
+		rights.set(right, true)
 	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) { whole(c, d) }, soon, 10*time.Millisecond)
 }

@@ -1,6 +1,6 @@
-// Package kubetest plays a Kubernetes API server for tests of the whole: lists, watches from a version, and bookmarks
-// of streaming lists. It needs no module of Kubernetes. What an API server's troubles are is played in the tests of
-// package kube.
+// Package kubetest plays a Kubernetes API server for tests, and its troubles: lists, in pages if that is asked
+// for, watches from a version, bookmarks of streaming lists, label selectors, versions that are forgotten, and
+// rights.
 //
 // A [Server] holds the objects that [Server.Put] gave it, whatever they are, and knows nothing of what they
 // mean. It may be used by several goroutines; it ends with its test.
@@ -14,38 +14,61 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/labels"
 )
 
-// A Server plays a Kubernetes API server.
+// What [Server.Refuse] understands beside HTTP codes.
+const (
+	Cut  = -1 // the connection is closed
+	Half = -2 // the answer is
+)
+
+// A Server plays a Kubernetes API server. Its exported fields must not be changed while it is asked.
 type Server struct {
-	URL string
+	URL    string
+	Grant  func(*http.Request) bool // who is allowed what; nil allows everything
+	Usage  string                   // what the metrics API answers; without, the cluster has none
+	Legacy bool                     // it knows no streaming lists
 
 	t testing.TB
 
-	mu      sync.Mutex // guards what is below
-	version int
-	objects map[string]map[string]json.RawMessage
-	events  []event
-	changed chan struct{} // closed at each change
+	mu       sync.Mutex // guards what is below
+	version  int
+	oldest   int // watches from before are gone
+	objects  map[string]map[string]object
+	events   []event
+	changed  chan struct{} // closed at each change
+	dropped  chan struct{} // closed when watches are to end
+	gone     bool          // ... with 410 in the stream
+	forgets  bool          // the version of a list is forgotten before its second part is asked for
+	forgot   int           // how often it was
+	refusing int
+	requests int
+}
+
+// An object is one as it is sent, and what the server has to know of it.
+type object struct {
+	key    string // namespace/name
+	labels labels.Set
+	text   json.RawMessage
 }
 
 type event struct {
-	version  int
-	resource string
-	kind     string
-	object   json.RawMessage
+	version        int
+	resource, kind string
+	object
 }
 
 // Start starts a server without objects.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, version: 1, objects: map[string]map[string]json.RawMessage{}, changed: make(chan struct{})}
+	s := &Server{t: t, version: 1, objects: map[string]map[string]object{}, changed: make(chan struct{}), dropped: make(chan struct{})}
 	srv := httptest.NewServer(s)
 	t.Cleanup(func() {
+		s.Drop()
 		srv.CloseClientConnections()
 		srv.Close()
 	})
@@ -66,11 +89,6 @@ func (s *Server) Kubeconfig() string {
 	return path
 }
 
-// A metadata is what the server has to know of an object.
-type metadata struct {
-	Metadata struct{ Namespace, Name string } `json:"metadata"`
-}
-
 // Put adds an object, or replaces the one of its name. Resource is its plural, such as services; the object
 // is anything that is JSON with metadata.
 func (s *Server) Put(resource string, object any) { s.change(resource, object, "ADDED") }
@@ -80,47 +98,58 @@ func (s *Server) Remove(resource, namespace, name string) {
 	s.change(resource, map[string]any{"metadata": map[string]any{"namespace": namespace, "name": name}}, "DELETED")
 }
 
-func (s *Server) change(resource string, object any, kind string) {
+func (s *Server) change(resource string, value any, kind string) {
 	s.t.Helper()
-	var fields map[string]any
-	var m metadata
-	text, err := json.Marshal(object)
-	if err == nil {
-		err = json.Unmarshal(text, &fields)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &m)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.version++
-	all, _ := fields["metadata"].(map[string]any)
-	all = maps.Clone(all)
-	all["resourceVersion"] = fmt.Sprint(s.version)
-	fields["metadata"] = all
-	fields["apiVersion"], fields["kind"] = kindOf(resource)
-	if text, err = json.Marshal(fields); err != nil {
+	o, err := s.object(resource, value)
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	if s.objects[resource] == nil {
-		s.objects[resource] = map[string]json.RawMessage{}
+		s.objects[resource] = map[string]object{}
 	}
-	key := m.Metadata.Namespace + "/" + m.Metadata.Name
-	switch _, there := s.objects[resource][key]; {
+	switch _, there := s.objects[resource][o.key]; {
 	case kind == "DELETED":
-		delete(s.objects[resource], key)
+		delete(s.objects[resource], o.key)
 	case there:
 		kind = "MODIFIED"
 		fallthrough
 	default:
-		s.objects[resource][key] = text
+		s.objects[resource][o.key] = o
 	}
-	s.events = append(s.events, event{s.version, resource, kind, text})
+	s.events = append(s.events, event{s.version, resource, kind, o})
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// object is a value as it is of the present version. The server is locked.
+func (s *Server) object(resource string, value any) (o object, err error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return o, err
+	}
+	var fields map[string]any
+	var known struct {
+		Metadata struct {
+			Namespace, Name string
+			Labels          labels.Set
+		}
+	}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return o, err
+	}
+	if err := json.Unmarshal(text, &known); err != nil {
+		return o, err
+	}
+	metadata, _ := fields["metadata"].(map[string]any)
+	metadata = maps.Clone(metadata)
+	metadata["resourceVersion"] = fmt.Sprint(s.version)
+	fields["metadata"] = metadata
+	fields["apiVersion"], fields["kind"] = kindOf(resource)
+	text, err = json.Marshal(fields)
+	return object{known.Metadata.Namespace + "/" + known.Metadata.Name, known.Metadata.Labels, text}, err
 }
 
 func kindOf(resource string) (version, kind string) {
@@ -138,75 +167,48 @@ func kindOf(resource string) (version, kind string) {
 	}
 }
 
-// ServeHTTP answers as an API server does.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	if strings.HasPrefix(r.URL.Path, "/apis/metrics.k8s.io/") {
-		http.NotFound(w, r) // not every cluster has it
-		return
-	}
-	resource := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	if q := r.URL.Query(); q.Get("watch") == "true" || q.Get("watch") == "1" {
-		s.watch(w, r, resource)
-		return
-	}
+// Drop ends all watches.
+func (s *Server) Drop() { s.end(false) }
+
+// Expire ends all watches with 410 and forgets all versions before the present one.
+func (s *Server) Expire() { s.end(true) }
+
+func (s *Server) end(gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	version, kind := kindOf(resource)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"apiVersion": version, "kind": kind + "List", "metadata": map[string]any{"resourceVersion": fmt.Sprint(s.version)}, "items": s.list(resource),
-	})
+	s.gone = gone
+	if gone {
+		s.version++
+		s.oldest = s.version
+	}
+	close(s.dropped)
+	s.dropped = make(chan struct{})
 }
 
-// list returns the objects, sorted. The server is locked.
-func (s *Server) list(resource string) []json.RawMessage {
-	items := []json.RawMessage{}
-	for _, key := range slices.Sorted(maps.Keys(s.objects[resource])) {
-		items = append(items, s.objects[resource][key])
-	}
-	return items
-}
-
-func (s *Server) watch(w http.ResponseWriter, r *http.Request, resource string) {
-	write := func(kind string, object []byte) {
-		_, _ = fmt.Fprintf(w, "{\"type\":%q,\"object\":%s}\n", kind, object)
-	}
-	flush := w.(http.Flusher).Flush
-	from := 0
-	_, _ = fmt.Sscan(r.URL.Query().Get("resourceVersion"), &from)
+// Refuse answers everything with a code from now on, or with [Cut] or [Half]; 0 answers again.
+func (s *Server) Refuse(code int) {
 	s.mu.Lock()
-	if r.URL.Query().Get("sendInitialEvents") == "true" {
-		for _, o := range s.list(resource) {
-			write("ADDED", o)
-		}
-		from = s.version
-		version, kind := kindOf(resource)
-		bookmark, _ := json.Marshal(map[string]any{"apiVersion": version, "kind": kind, "metadata": map[string]any{ // of strings
-			"resourceVersion": fmt.Sprint(from), "annotations": map[string]string{"k8s.io/initial-events-end": "true"},
-		}})
-		write("BOOKMARK", bookmark)
-	}
-	for {
-		for _, e := range s.after(from) {
-			if e.resource == resource {
-				write(e.kind, e.object)
-			}
-		}
-		from = s.version
-		changed := s.changed
-		s.mu.Unlock()
-		flush()
-		select {
-		case <-changed:
-		case <-r.Context().Done():
-			return
-		}
-		s.mu.Lock()
-	}
+	defer s.mu.Unlock()
+	s.refusing = code
 }
 
-// after returns the events since a version. The server is locked.
-func (s *Server) after(version int) []event {
-	at, _ := slices.BinarySearchFunc(s.events, version+1, func(e event, v int) int { return e.version - v })
-	return s.events[at:]
+// Forget has the server forget the version of each list that comes in parts, or no longer.
+func (s *Server) Forget(forgets bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgets = forgets
+}
+
+// Forgotten returns how often it did.
+func (s *Server) Forgotten() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forgot
+}
+
+// Asked returns how many requests there were.
+func (s *Server) Asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
 }
