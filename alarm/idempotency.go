@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 )
@@ -11,15 +12,20 @@ import (
 // another server. Any other delivery has another, also one that reminds of the same. A remote that is given
 // the key can drop what it has already. The key is 32 hexadecimal digits.
 func (d *Delivery) IdempotencyKey() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d %q %q\n", d.ID, []string{d.Key.Receiver, d.Key.Integration, d.Key.Group, d.Told.Note}, d.Notes)
+	b := fmt.Appendf(nil, "%d %q %q\n", d.ID, []string{d.Key.Receiver, d.Key.Integration, d.Key.Group, d.Told.Note}, d.Notes)
 	for i := range d.Alerts {
 		a := &d.Alerts[i]
 		ends := int64(0)
 		if !a.EndsAt.IsZero() {
 			ends = a.EndsAt.UnixMilli()
 		}
-		fmt.Fprintf(h, "%x %x %d %d %q\n", Hash(a.Labels), Hash(a.Annotations), a.StartsAt.UnixMilli(), ends, a.GeneratorURL)
+		for _, n := range [...]uint64{
+			uint64(a.Fingerprint()), Hash(a.Annotations), uint64(a.StartsAt.UnixMilli()), uint64(ends), uint64(len(a.GeneratorURL)),
+		} {
+			b = binary.LittleEndian.AppendUint64(b, n)
+		}
+		b = append(b, a.GeneratorURL...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
 }
