@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,8 +118,10 @@ func (s *server) memory(ctx context.Context, when string, empty float64, alerts 
 
 // measureSteady repeats each alert once a minute, as vmalert does.
 func measureSteady(ctx context.Context, s *server, o options, f *figures) error {
+	profiled := make(chan error, 1)
+	go func() { profiled <- s.profile(ctx, "/debug/pprof/profile?seconds=5", "cpu push") }()
 	used, err := s.push(ctx, batches(0, o.alerts, 0))
-	if err != nil {
+	if err = errors.Join(err, <-profiled); err != nil {
 		return err
 	}
 	f.add("push new, group_interval 5s", "CPU-s/million", perMillion(used, o.alerts))
