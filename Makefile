@@ -64,8 +64,7 @@ torture-ha: ## FAILOVERS of MEMBERS servers under load, on each of DATABASES: po
 	TOCSIN_FAILOVERS=$(FAILOVERS) TOCSIN_MEMBERS=$(MEMBERS) .ci/torture TestFailOver TOCSIN_HA_DATABASE $(or $(DATABASES),postgres mysql)
 
 torture-model: ## random traces on real servers, MODELS of each cast, compared with the reference model; a leader is paused for a minute
-	PATH="$$PWD/bin/debian/usr/bin:$$PATH:$$(echo /usr/lib/postgresql/*/bin)" TOCSIN_MODEL=$(MODELS) TOCSIN_MODEL_SHRINK=10 \
-		go test -count=1 -timeout 24h -v -run '^TestModel$$' ./cmd/tocsin
+	TOCSIN_MODEL_SHRINK=10 .ci/torture TestModel TOCSIN_MODEL $(MODELS)
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
@@ -88,14 +87,12 @@ bench-accept: ## makes the last run of bench the baseline
 bench-peer: ## tocsin and Alertmanager under the same load, side by side, in three minutes
 	go run ./cmd/internal/loadtest $(BENCHPEER)
 
-# The databases' programs have to be in PATH, as .ci/test puts them there.
 soak: ## SOAK of mixed load on SOAK_DATABASE (sqlite; postgres or mysql: two servers); the report is in bin/soak.md
 	@mkdir -p bin
-	TOCSIN_SOAK=$(SOAK) TOCSIN_SOAK_DATABASE=$(SOAK_DATABASE) TOCSIN_SOAK_REPORT=$(CURDIR)/bin/soak.md \
-		go test -count=1 -timeout 48h -v -run '^TestSoak$$' ./cmd/tocsin
+	TOCSIN_SOAK=$(SOAK) TOCSIN_SOAK_REPORT=$(CURDIR)/bin/soak.md .ci/torture TestSoak TOCSIN_SOAK_DATABASE $(SOAK_DATABASE)
 
 sizing: ## what each database has to do for 100,000 alerts, measured for SIZING each
-	TOCSIN_SIZING=$(SIZING) go test -count=1 -timeout 24h -v -run '^TestSizing$$' ./cmd/tocsin
+	.ci/torture TestSizing TOCSIN_SIZING $(SIZING)
 
 # Needs a database from outside, which GOVULNDB may point to (file:// works); so CI does not run it.
 vuln: ## known vulnerabilities in what we import

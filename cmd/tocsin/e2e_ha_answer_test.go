@@ -14,7 +14,7 @@ import (
 // store: that it is there already, or is gone already, would be a lie.
 func TestWhatIsNotStoredIsNoAnswer(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, 1, false, false)
+	s := newStage(t, 1, "postgres", false)
 	m, mute := s.members[0], reference.Mutes()[3]
 	s.eventually(func() error {
 		if s.leader() == nil {

@@ -95,16 +95,16 @@ tocsin:
 `, 30+int(v), groupBy, routes, url, storage, source.URL, g.account("reopen: always"))
 }
 
-// newStage starts servers: on PostgreSQL, or one on SQLite.
-func newStage(t *testing.T, members int, alone bool, jsm bool) *stage {
+// newStage starts servers on a database: postgres or mysql, or SQLite if it has no name.
+func newStage(t *testing.T, members int, kind string, jsm bool) *stage {
 	t.Helper()
 	s := &stage{
 		t: t, ledger: newLedger(t, jsm), source: newListing(t), model: reference.NewModel(),
 		muted: map[reference.Mute][]string{},
 	}
 	var database *sqlstoretest.Server
-	if !alone {
-		database = sqlstoretest.Postgres(t, sqlstoretest.Options{})
+	if kind != "" {
+		database = newDatabaseServer(t, kind)
 	}
 	for n := range members {
 		m, dsn := &member{n: n}, ""

@@ -24,19 +24,19 @@ const (
 
 // A cast is who plays a trace.
 type cast struct {
-	members int
-	alone   bool // on SQLite; else on PostgreSQL
-	jsm     bool
-	seed    uint64 // in CI
-	options reference.Options
+	members  int
+	database string // postgres or mysql, or empty for SQLite
+	jsm      bool
+	seed     uint64 // in CI
+	options  reference.Options
 }
 
 func casts() map[string]cast {
 	shared := []reference.Kind{reference.Kill, reference.Pause, reference.Freeze, reference.Term, reference.Cut}
 	return map[string]cast{
-		"three": {members: 3, seed: 1, options: reference.Options{Segments: 5, Steps: 10, Faults: shared}},
-		"two":   {members: 2, jsm: true, seed: 2, options: reference.Options{Segments: 3, Steps: 10, Faults: shared}},
-		"sqlite": {members: 1, alone: true, seed: 3, options: reference.Options{
+		"three": {members: 3, database: "postgres", seed: 1, options: reference.Options{Segments: 5, Steps: 10, Faults: shared}},
+		"two":   {members: 2, database: "mysql", jsm: true, seed: 2, options: reference.Options{Segments: 3, Steps: 10, Faults: shared}},
+		"sqlite": {members: 1, seed: 3, options: reference.Options{
 			Segments: 6, Steps: 10, Alone: true, Faults: []reference.Kind{reference.Kill, reference.Pause, reference.Term},
 		}},
 	}
@@ -115,7 +115,7 @@ func (c cast) play(t *testing.T, trace []reference.Step, pause time.Duration) {
 			t.Logf("The trace was:\n%s", reference.Script(trace))
 		}
 	})
-	s := newStage(t, c.members, c.alone, c.jsm)
+	s := newStage(t, c.members, c.database, c.jsm)
 	s.pause = pause
 	for _, step := range trace {
 		s.do(step)
