@@ -119,6 +119,9 @@ func printExplanation(w io.Writer, x explanation) {
 		fmt.Fprintf(w, "  explains  %d %s\n", x.Explains[name], plain(name))
 	}
 	for _, g := range x.Groups {
+		if g.Silent && slices.ContainsFunc(x.Groups, func(other explainedGroup) bool { return other.Receiver == g.Receiver && !other.Silent }) {
+			continue // the other says who is told
+		}
 		printGroup(w, g)
 	}
 	for _, h := range x.History {
