@@ -160,7 +160,6 @@ func (h *history) restart() {
 	rows = append(rows, alarm.Row{Part: "other", Key: "x", Value: []byte("?")})
 	h.ours = h.graph.Suppressor(rows...)
 	h.reasons = map[model.Fingerprint][]alarm.Suppression{}
-	h.twin.restart()
 	var changed []*alarm.Alert
 	for _, fp := range h.twin.order() {
 		changed = append(changed, h.twin.alerts[fp])

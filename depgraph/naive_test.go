@@ -375,12 +375,3 @@ func (w *slowTwin) judgeStay(now time.Time, r *Rule, st *slowStay, causes []mode
 	}
 	return why, true
 }
-
-// restart forgets what no row keeps.
-func (w *slowTwin) restart() {
-	for _, stays := range w.stays {
-		for _, st := range stays {
-			st.check, st.heard = time.Time{}, false
-		}
-	}
-}

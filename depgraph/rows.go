@@ -36,6 +36,8 @@ type stayRecord struct {
 	Name   string            `json:"name,omitempty"`
 	Settle time.Time         `json:"settle,omitzero"`
 	Over   bool              `json:"over,omitempty"`
+	Check  time.Time         `json:"check,omitzero"` // unless it is the first
+	Heard  bool              `json:"heard,omitempty"`
 }
 
 func readRows(rows []alarm.Row) map[model.Fingerprint]record {
@@ -71,7 +73,10 @@ func (i *impact) restore(now time.Time, g *Graph, rec record) {
 			if sr.Rule != g.rules[n].key || g.rules[n].inhibits() {
 				continue
 			}
-			st := stay{rule: n, first: sr.First, from: sr.From, by: sr.By, root: sr.Root, name: sr.Name, settle: sr.Settle, over: sr.Over}
+			st := stay{
+				rule: n, first: sr.First, from: sr.From, by: sr.By, root: sr.Root, name: sr.Name, settle: sr.Settle, over: sr.Over,
+				check: sooner(sr.Check, now.Add(g.untold)), heard: sr.Heard,
+			}
 			if st.from.IsZero() {
 				st.from = st.first
 			}
@@ -114,6 +119,9 @@ func (i *impact) row(g *Graph, fp model.Fingerprint) (alarm.Row, bool) {
 		}
 		if st.root != st.by {
 			sr.Root = st.root
+		}
+		if !st.check.Equal(st.from.Add(g.untold)) {
+			sr.Check, sr.Heard = st.check, st.heard
 		}
 		rec.Stays = append(rec.Stays, sr)
 	}
