@@ -69,9 +69,9 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 		next.Open = minus(next.Open, o.Told.Resolved)
 	} else {
 		next.Sets = ToldSets{}
-		for _, c := range e.channels[o.Key] {
-			e.touch(now, c.group)
-		}
+	}
+	for _, c := range e.channels[o.Key] {
+		e.touch(now, c.group) // what changed after it was rendered may have been forgotten since
 	}
 	e.setTold(&next)
 }
@@ -79,11 +79,12 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 // presumed are the alerts that a remote may have been told of by an intention, and that no route leads to
 // its group any more: that ended, or what led them there was a dead letter. The key of a level-triggered
 // one says whom it was about; of another only what has ended since is of interest, for what fires is told
-// where it belongs now.
+// where it belongs now, or, of a fallback, may end where nobody told it.
 func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
 	spec, is := e.retired[key], e.integration(key)
+	fallback := strings.HasSuffix(key.Group, fallbackSuffix)
 	if cs := e.channels[key]; len(cs) > 0 {
-		if !strings.HasSuffix(key.Group, fallbackSuffix) {
+		if !fallback {
 			return nil
 		}
 		spec = cs[0].group.Group
@@ -99,7 +100,7 @@ func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
 		return maybe
 	}
 	for _, en := range e.alerts { // the order does not show: they are sorted
-		if en.alert.State != Firing && !en.ended.Before(in.At) && carries(en.alert.Labels, spec.Labels) {
+		if (en.alert.State == Firing && fallback || en.alert.State != Firing && !en.ended.Before(in.At)) && carries(en.alert.Labels, spec.Labels) {
 			maybe = append(maybe, en.hash)
 		}
 	}

@@ -15,25 +15,37 @@ import (
 	"github.com/tocsin/tocsin/alarm"
 )
 
+// A verdict is what is said of one alert. Who is, or may have been, told while it waited for a cause no longer
+// waits when somebody asks anew.
+type verdict struct {
+	told             bool // as far as the engine knows, which after a crash is more than is true
+	whole, unwaiting string
+}
+
+func (v verdict) equal(other verdict) bool {
+	if v.told || other.told {
+		return v.unwaiting == other.unwaiting
+	}
+	return v.whole == other.whole
+}
+
 // verdicts says what fires and why it is withheld, and whether that is so in the store as well.
-func (r *realm) verdicts() (map[model.Fingerprint]string, bool) {
+func (r *realm) verdicts() (map[model.Fingerprint]verdict, bool) {
 	if r.failing || r.engine.Trouble() != nil {
 		return nil, false
 	}
-	all := map[model.Fingerprint]string{}
+	all := map[model.Fingerprint]verdict{}
 	for _, reading := range r.readings() {
 		fp := reading.Alert.Fingerprint()
-		if all[fp] = withheldBy(reading); r.isTold(fp) && strings.Contains(all[fp], "dependency by , root") {
-			delete(all, fp) // it was told while it waited for a cause: whoever asks anew does not have it wait
-		}
+		all[fp] = verdict{r.isTold(fp), withheldBy(reading, false), withheldBy(reading, true)}
 	}
 	return all, true
 }
 
 func (r *realm) isTold(fp model.Fingerprint) bool {
-	r.remotes.mu.Lock()
-	defer r.remotes.mu.Unlock()
-	return r.remotes.anywhere(fp)
+	why, err := r.engine.Explain(context.Background(), fp, time.Now())
+	require.NoError(r.t, err)
+	return slices.ContainsFunc(why.Groups, func(g alarm.GroupExplanation) bool { return len(g.ToldAlert) > 0 })
 }
 
 func (r *realm) readings() []alarm.Reading {
@@ -42,10 +54,14 @@ func (r *realm) readings() []alarm.Reading {
 	return readings
 }
 
-func withheldBy(reading alarm.Reading) string {
+// withheldBy says why an alert is withheld, but for its wait for a cause if so asked.
+func withheldBy(reading alarm.Reading, unwaiting bool) string {
 	said := []string{reading.Alert.Labels.String()}
 	if reading.Verdict != nil {
 		for _, s := range reading.Verdict.Suppressions {
+			if unwaiting && s.Reason == alarm.ReasonDependency && s.By == "" {
+				continue
+			}
 			said = append(said, fmt.Sprintf("%s by %s, root %s, rule %s, close %t, until %s", s.Reason, s.By, s.Root, s.Rule, s.Close, s.Until.Format("15:04:05.000")))
 		}
 	}
@@ -53,7 +69,7 @@ func withheldBy(reading alarm.Reading) string {
 }
 
 // compare holds the verdicts to what they were.
-func (r *realm) compare(event string, before map[model.Fingerprint]string, comparable bool) {
+func (r *realm) compare(event string, before map[model.Fingerprint]verdict, comparable bool) {
 	after, ok := r.verdicts()
 	if !comparable || !ok {
 		return
@@ -61,8 +77,8 @@ func (r *realm) compare(event string, before map[model.Fingerprint]string, compa
 	both := maps.Clone(before)
 	maps.Copy(both, after)
 	for _, fp := range slices.Sorted(maps.Keys(both)) {
-		if _, both := after[fp]; before[fp] != after[fp] && (both || !r.isTold(fp)) {
-			r.fault("%s changes what is said of %s\nfrom %s\nto   %s", event, fp, before[fp], after[fp])
+		if !before[fp].equal(after[fp]) {
+			r.fault("%s changes what is said of %s\nfrom %s\nto   %s", event, fp, before[fp].whole, after[fp].whole)
 		}
 	}
 }
@@ -214,7 +230,7 @@ func (r *realm) checkReasons(known map[model.Fingerprint]alarm.Reading, reading 
 		return
 	}
 	for _, s := range reading.Verdict.Suppressions {
-		said := fmt.Sprintf("%s is withheld: %s", reading.Alert.Labels, withheldBy(reading))
+		said := fmt.Sprintf("%s is withheld: %s", reading.Alert.Labels, withheldBy(reading, false))
 		if !s.Until.IsZero() && !s.Until.After(time.Now()) {
 			r.fault("%s\nbut %s is over", said, s.Until.Format("15:04:05.000"))
 			continue
@@ -270,7 +286,7 @@ func (r *realm) checkOpen(known map[model.Fingerprint]alarm.Reading) {
 				r.fault("%s is open at %s and does not fire", fp, key)
 			case key.Integration == "ops[0]" && reading.Verdict.Withheld() &&
 				slices.ContainsFunc(reading.Verdict.Suppressions, func(s alarm.Suppression) bool { return s.Close }):
-				r.fault("%s is open at %s although it is explained: %s", fp, key, withheldBy(reading))
+				r.fault("%s is open at %s although it is explained: %s", fp, key, withheldBy(reading, false))
 			}
 		}
 	}

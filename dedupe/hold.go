@@ -153,13 +153,19 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 		since = t.Since
 	}
 	until := since.Add(wait)
-	if held := t != nil && t.held(); !until.After(j.now) || !held && j.told != nil && j.told(fp) {
+	held, spared := t != nil && t.held(), t != nil && t.Spared.After(j.now)
+	if !until.After(j.now) || spared {
 		j.release(fp, t)
 		return
 	}
 	if t == nil {
 		t = &transient{}
 		j.alerts[fp] = t
+	}
+	if !held && j.told != nil && j.told(fp) {
+		j.release(fp, t)
+		t.Spared = until
+		return
 	}
 	if !t.held() || !t.Until.Equal(until) {
 		t.Since, t.Until, t.Fired = since, until, a.Fired
@@ -176,6 +182,10 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 func (j *holding) ends(fp model.Fingerprint, a *alarm.Alert) {
 	j.judged = append(j.judged, fp)
 	t := j.alerts[fp]
+	if t != nil && !t.Spared.IsZero() {
+		t.Spared = time.Time{}
+		j.touched[fp] = true
+	}
 	if t == nil || !t.held() {
 		return
 	}
@@ -220,6 +230,9 @@ func (j *holding) pass(fp model.Fingerprint) {
 	if t.held() && !j.now.Before(t.Until) {
 		j.judged = append(j.judged, fp)
 		j.release(fp, t)
+	}
+	if !j.now.Before(t.Spared) {
+		t.Spared = time.Time{}
 	}
 	j.expire(t)
 	t.Swallowed = t.lately(j.now, j.opts.Within)

@@ -21,6 +21,9 @@ type transient struct {
 	Until time.Time `json:"until,omitzero"`
 	Fired int       `json:"fired,omitempty"` // how often it had fired then
 
+	// Spared is until when it is not held, for it was told when it began: also if that is closed since.
+	Spared time.Time `json:"spared,omitzero"`
+
 	Swallowed []time.Time `json:"swallowed,omitempty"` // when it was swallowed, as far as that counts
 
 	// What follows is there while an alert is raised in its place.
@@ -32,7 +35,9 @@ type transient struct {
 
 func (t *transient) held() bool { return !t.Until.IsZero() }
 
-func (t *transient) empty() bool { return !t.held() && t.Count == 0 && len(t.Swallowed) == 0 }
+func (t *transient) empty() bool {
+	return !t.held() && t.Spared.IsZero() && t.Count == 0 && len(t.Swallowed) == 0
+}
 
 // lately are the transients that still count.
 func (t *transient) lately(now time.Time, within time.Duration) []time.Time {
@@ -49,6 +54,9 @@ func (t *transient) next(within time.Duration) time.Time {
 	}
 	if t.held() {
 		consider(t.Until)
+	}
+	if !t.Spared.IsZero() {
+		consider(t.Spared)
 	}
 	if t.Count > 0 {
 		consider(t.Last.Add(within))
