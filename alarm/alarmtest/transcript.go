@@ -41,6 +41,7 @@ var update = flag.Bool("update", false, "write what happened into the transcript
 //	retry RECEIVER INTEGRATION ALERT        a dead letter is attempted again
 //	refuse N                        the next N deliveries end with an error
 //	lose DUR                        the next delivery arrives, and its answer is missed for so long
+//	late DUR                        the next delivery arrives, and its answer takes so long
 //	store fails | store works       commits
 //	restart | reload NAME           as it says
 //	rebuild                         a reload of the configuration in force, for what else it looks at
@@ -101,6 +102,7 @@ type stage struct {
 	lines  []string
 	refuse int
 	lose   time.Duration
+	late   time.Duration
 }
 
 func (st *stage) do(line string) {
@@ -125,9 +127,13 @@ func (st *stage) do(line string) {
 		st.mu.Lock()
 		st.refuse = n
 		st.mu.Unlock()
-	case "lose":
+	case "lose", "late":
 		st.mu.Lock()
-		st.lose = st.duration(rest)
+		if verb == "lose" {
+			st.lose = st.duration(rest)
+		} else {
+			st.late = st.duration(rest)
+		}
 		st.mu.Unlock()
 	case "store":
 		var failure error

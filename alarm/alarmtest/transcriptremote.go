@@ -35,9 +35,11 @@ func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Inten
 		st.say("refused  %-6s %s -> %s", d.Action, names(d), in.Key.Receiver)
 	default:
 		st.say("%-8s %s -> %s (%s)", d.Action, names(d), in.Key.Receiver, d.Reason)
-		if lost := st.loses(); lost > 0 {
-			time.Sleep(lost)
-			o.At, o.Err, o.Uncertain = time.Now(), errors.New("no answer"), true
+		lost, late := st.answers()
+		time.Sleep(lost + late)
+		o.At = time.Now()
+		if lost > 0 {
+			o.Err, o.Uncertain = errors.New("no answer"), true
 			st.say("lost     the answer of %s", in.Key.Receiver)
 		} else {
 			o.Told = d.Told
@@ -59,11 +61,11 @@ func (st *stage) refuses() bool {
 	return true
 }
 
-// loses says after what time the answer to this delivery counts as lost; zero: it comes.
-func (st *stage) loses() time.Duration {
+// answers says after what time the answer to this delivery counts as lost, or how late it comes; zero: neither.
+func (st *stage) answers() (lost, late time.Duration) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	lost := st.lose
-	st.lose = 0
-	return lost
+	lost, late = st.lose, st.late
+	st.lose, st.late = 0, 0
+	return lost, late
 }
