@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -167,6 +168,23 @@ func (e *Engine) failsAt(receiver string, fp model.Fingerprint) bool {
 	return rs != nil && slices.ContainsFunc(rs.Integrations, func(is IntegrationSpec) bool {
 		d := e.dead[IntentionKey{Receiver: receiver, Integration: is.Name, Group: fp.String()}]
 		return is.Level && d != nil && !d.outlived(e.alerts[fp])
+	})
+}
+
+// mayHaveFallen says whether an intention for a fallback may have named an alert that fires: something of it
+// is a dead letter where it belongs, or was one, and was accepted since.
+func (e *Engine) mayHaveFallen(en *entry, in *Intention) bool {
+	group := in.Key.Group
+	for strings.HasSuffix(group, fallbackSuffix) {
+		group = strings.TrimSuffix(group, fallbackSuffix)
+	}
+	return slices.ContainsFunc(e.parts.Router.Route(en.alert.Labels), func(spec *Group) bool {
+		rs := e.parts.Receiver(spec.Receiver)
+		return spec.Key == group && rs != nil && slices.ContainsFunc(rs.Integrations, func(is IntegrationSpec) bool {
+			key := IntentionKey{Receiver: spec.Receiver, Integration: is.Name, Group: en.fingerprint.String()}
+			t := e.told[key]
+			return is.Level && (e.dead[key] != nil || t != nil && !t.At.Before(in.At))
+		})
 	})
 }
 

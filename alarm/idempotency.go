@@ -9,8 +9,9 @@ import (
 
 // IdempotencyKey names what a delivery says, and the decision to say it. Every attempt at one intention
 // that says the same has the same key: one made again because an answer was late, after a kill, or by
-// another server. Any other delivery has another, also one that reminds of the same. A remote that is given
-// the key can drop what it has already. The key is 32 hexadecimal digits.
+// another server. A reminder of the same has another. A remote that is given the key can drop a delivery
+// whose key is that of the last one that it accepted for the same IntentionKey; not one that it saw before
+// that, for what ended in between may fire again. The key is 32 hexadecimal digits.
 func (d *Delivery) IdempotencyKey() string {
 	b := fmt.Appendf(nil, "%d %q %q\n", d.ID, []string{d.Key.Receiver, d.Key.Integration, d.Key.Group, d.Told.Note}, d.Notes)
 	for i := range d.Alerts {

@@ -78,8 +78,8 @@ func (e *Engine) presume(now time.Time, o Outcome, in *Intention) {
 
 // presumed are the alerts that a remote may have been told of by an intention, and that no route leads to
 // its group any more: that ended, or what led them there was a dead letter. The key of a level-triggered
-// one says whom it was about; of another only what has ended since is of interest, for what fires is told
-// where it belongs now, or, of a fallback, may end where nobody told it.
+// one says whom it was about. Of another only what has ended since is of interest, for what fires is told
+// where it belongs now. Only a fallback may hold open what fires, and is told elsewhere by now.
 func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
 	spec, is := e.retired[key], e.integration(key)
 	fallback := strings.HasSuffix(key.Group, fallbackSuffix)
@@ -100,7 +100,11 @@ func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
 		return maybe
 	}
 	for _, en := range e.alerts { // the order does not show: they are sorted
-		if (en.alert.State == Firing && fallback || en.alert.State != Firing && !en.ended.Before(in.At)) && carries(en.alert.Labels, spec.Labels) {
+		of := en.alert.State != Firing && !en.ended.Before(in.At)
+		if en.alert.State == Firing {
+			of = fallback && e.mayHaveFallen(en, in)
+		}
+		if of && carries(en.alert.Labels, spec.Labels) {
 			maybe = append(maybe, en.hash)
 		}
 	}

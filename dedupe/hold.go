@@ -136,6 +136,13 @@ type holding struct {
 func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 	j.judged = append(j.judged, fp)
 	t, wait := j.alerts[fp], j.after(a)
+	if t != nil && t.Spared {
+		if t.Fired == a.Fired && j.now.Before(t.Until) {
+			return
+		}
+		t.free()
+		j.touched[fp] = true
+	}
 	if t != nil && t.held() {
 		for range min(a.Fired-t.Fired, 100) { // it ended and began anew between two looks
 			j.swallow(fp, t, a)
@@ -153,8 +160,7 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 		since = t.Since
 	}
 	until := since.Add(wait)
-	held, spared := t != nil && t.held(), t != nil && t.Spared.After(j.now)
-	if !until.After(j.now) || spared {
+	if !until.After(j.now) {
 		j.release(fp, t)
 		return
 	}
@@ -162,9 +168,9 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 		t = &transient{}
 		j.alerts[fp] = t
 	}
-	if !held && j.told != nil && j.told(fp) {
+	if !t.held() && j.told != nil && j.told(fp) {
 		j.release(fp, t)
-		t.Spared = until
+		t.Since, t.Until, t.Fired, t.Spared = since, until, a.Fired, true
 		return
 	}
 	if !t.held() || !t.Until.Equal(until) {
@@ -182,15 +188,15 @@ func (j *holding) fires(fp model.Fingerprint, a *alarm.Alert) {
 func (j *holding) ends(fp model.Fingerprint, a *alarm.Alert) {
 	j.judged = append(j.judged, fp)
 	t := j.alerts[fp]
-	if t != nil && !t.Spared.IsZero() {
-		t.Spared = time.Time{}
-		j.touched[fp] = true
-	}
-	if t == nil || !t.held() {
+	if t == nil || t.Until.IsZero() {
 		return
 	}
-	t.Since, t.Until = time.Time{}, time.Time{}
-	j.swallow(fp, t, a)
+	held := t.held()
+	t.free()
+	j.touched[fp] = true
+	if held {
+		j.swallow(fp, t, a)
+	}
 }
 
 // release lets an alert be told. It speaks for itself from now on: what was raised in its place ends.
@@ -198,7 +204,7 @@ func (j *holding) release(fp model.Fingerprint, t *transient) {
 	if t == nil {
 		return
 	}
-	t.Since, t.Until = time.Time{}, time.Time{}
+	t.free()
 	j.touched[fp] = true
 	j.close(t)
 	t.Swallowed = nil
@@ -227,12 +233,9 @@ func (j *holding) swallow(fp model.Fingerprint, t *transient, a *alarm.Alert) {
 func (j *holding) pass(fp model.Fingerprint) {
 	t := j.alerts[fp]
 	j.touched[fp] = true
-	if t.held() && !j.now.Before(t.Until) {
+	if !t.Until.IsZero() && !j.now.Before(t.Until) {
 		j.judged = append(j.judged, fp)
 		j.release(fp, t)
-	}
-	if !j.now.Before(t.Spared) {
-		t.Spared = time.Time{}
 	}
 	j.expire(t)
 	t.Swallowed = t.lately(j.now, j.opts.Within)

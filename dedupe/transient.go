@@ -17,12 +17,13 @@ import (
 
 // A transient is what Hold keeps of one alert: its row.
 type transient struct {
-	Since time.Time `json:"since,omitzero"` // when it began to be held; zero if it is not
+	Since time.Time `json:"since,omitzero"` // when it began to be held, or spared; zero if it is neither
 	Until time.Time `json:"until,omitzero"`
 	Fired int       `json:"fired,omitempty"` // how often it had fired then
 
-	// Spared is until when it is not held, for it was told when it began: also if that is closed since.
-	Spared time.Time `json:"spared,omitzero"`
+	// Spared says that its hold is waived, because it was told already when this occurrence began. It
+	// stays waived if that is closed there.
+	Spared bool `json:"spared,omitempty"`
 
 	Swallowed []time.Time `json:"swallowed,omitempty"` // when it was swallowed, as far as that counts
 
@@ -33,11 +34,12 @@ type transient struct {
 	alert  *alarm.Alert      // as it was last raised
 }
 
-func (t *transient) held() bool { return !t.Until.IsZero() }
+func (t *transient) held() bool { return !t.Until.IsZero() && !t.Spared }
 
-func (t *transient) empty() bool {
-	return !t.held() && t.Spared.IsZero() && t.Count == 0 && len(t.Swallowed) == 0
-}
+func (t *transient) empty() bool { return t.Until.IsZero() && t.Count == 0 && len(t.Swallowed) == 0 }
+
+// free ends that it is held, or spared.
+func (t *transient) free() { t.Since, t.Until, t.Spared = time.Time{}, time.Time{}, false }
 
 // lately are the transients that still count.
 func (t *transient) lately(now time.Time, within time.Duration) []time.Time {
@@ -52,11 +54,8 @@ func (t *transient) next(within time.Duration) time.Time {
 			next = at
 		}
 	}
-	if t.held() {
+	if !t.Until.IsZero() {
 		consider(t.Until)
-	}
-	if !t.Spared.IsZero() {
-		consider(t.Spared)
 	}
 	if t.Count > 0 {
 		consider(t.Last.Add(within))
@@ -171,8 +170,8 @@ func (j *holding) reclaim(changes []alarm.Change) {
 		if t.setBack(j.now) {
 			j.touched[fp] = true
 		}
-		if t.held() && !known[fp] {
-			t.Since, t.Until = time.Time{}, time.Time{}
+		if !t.Until.IsZero() && !known[fp] {
+			t.free()
 			j.touched[fp] = true
 		}
 		if t.Count > 0 && t.alert == nil { // it is not known any more

@@ -57,7 +57,7 @@
 // # What is kept
 //
 // Rows of part "depgraph", one for each impact that a rule withheld since it fires: when first, by what,
-// and how long it settles; JSON, times in UTC. They are written when they change, and deleted with the
+// how long it settles, and whether anybody knows of the cause; JSON, times in UTC. They are written when they change, and deleted with the
 // end of the alert. Roll-ups keep nothing: the alerts that they raised are kept, and are enough.
 //
 // # How it is fast

@@ -36,6 +36,11 @@ type stay struct {
 	heard bool
 }
 
+// checkAfter is when somebody next has to know of a cause, for an alert that is withheld since some instant.
+func (g *Graph) checkAfter(from, now time.Time) time.Time {
+	return from.Add((now.Sub(from)/g.untold + 1) * g.untold)
+}
+
 // find returns the stay of a rule, or nil.
 func (i *impact) find(rule int) *stay {
 	for k := range i.stays {

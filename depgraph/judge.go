@@ -202,7 +202,8 @@ func (j *judging) patience(n *node, st *stay, r *rule) time.Time {
 			st.over, n.changed = true, true
 			return st.check
 		}
-		st.heard, st.check, n.changed = known, j.now.Add(j.graph.untold), true
+		n.changed = n.changed || known != st.heard
+		st.heard, st.check = known, j.graph.checkAfter(st.from, j.now)
 	}
 	n.wake = later(j.now, n.wake, st.check)
 	if st.heard {

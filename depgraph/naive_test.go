@@ -346,7 +346,7 @@ func (w *slowTwin) judgeStay(now time.Time, r *Rule, st *slowStay, causes []mode
 				if !known && !st.heard {
 					st.over = true
 				} else {
-					st.heard, st.check = known, now.Add(w.untold)
+					st.heard, st.check = known, st.from.Add((now.Sub(st.from)/w.untold+1)*w.untold)
 				}
 			}
 			if !st.heard {

@@ -36,8 +36,8 @@ type stayRecord struct {
 	Name   string            `json:"name,omitempty"`
 	Settle time.Time         `json:"settle,omitzero"`
 	Over   bool              `json:"over,omitempty"`
-	Check  time.Time         `json:"check,omitzero"` // unless it is the first
 	Heard  bool              `json:"heard,omitempty"`
+	Check  time.Time         `json:"check,omitzero"` // if nobody knew last time, and somebody did before
 }
 
 func readRows(rows []alarm.Row) map[model.Fingerprint]record {
@@ -75,7 +75,7 @@ func (i *impact) restore(now time.Time, g *Graph, rec record) {
 			}
 			st := stay{
 				rule: n, first: sr.First, from: sr.From, by: sr.By, root: sr.Root, name: sr.Name, settle: sr.Settle, over: sr.Over,
-				check: sooner(sr.Check, now.Add(g.untold)), heard: sr.Heard,
+				heard: sr.Heard, check: sooner(sr.Check, now.Add(g.untold)),
 			}
 			if st.from.IsZero() {
 				st.from = st.first
@@ -85,6 +85,9 @@ func (i *impact) restore(now time.Time, g *Graph, rec record) {
 			}
 			i.changed = i.changed || st.first.After(now)
 			st.first, st.from = sooner(st.first, now), sooner(st.from, now)
+			if st.heard {
+				st.check = g.checkAfter(st.from, now)
+			}
 			st.settle = sooner(st.settle, now.Add(g.rules[n].Settle))
 			i.stays = append(i.stays, st)
 		}
@@ -120,8 +123,8 @@ func (i *impact) row(g *Graph, fp model.Fingerprint) (alarm.Row, bool) {
 		if st.root != st.by {
 			sr.Root = st.root
 		}
-		if !st.check.Equal(st.from.Add(g.untold)) {
-			sr.Check, sr.Heard = st.check, st.heard
+		if sr.Heard = st.heard; !st.heard && st.check.After(st.from.Add(g.untold)) {
+			sr.Check = st.check
 		}
 		rec.Stays = append(rec.Stays, sr)
 	}

@@ -2,7 +2,6 @@ package matcher
 
 import (
 	"regexp/syntax"
-	"slices"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -85,7 +84,7 @@ func formsOf(re *syntax.Regexp) []form {
 	}
 	parts := []*syntax.Regexp{re}
 	if re.Op == syntax.OpConcat {
-		parts = slices.Clone(re.Sub)
+		parts = re.Sub
 	}
 	var f form
 	if len(parts) > 0 && anything(parts[0]) {

@@ -47,7 +47,7 @@ func FuzzIndexRegexp(f *testing.F) {
 	for _, pattern := range []string{
 		`a|b|c`, `TargetDown|TargetUp`, `a`, ``, `a|`, `a)|(b`, `a$|b`, `(?i)a|k`, `[a-c]x?`, `a{2}`, `a.c`, `\x{fffd}`,
 		`.*a|b`, `a.*`, `.*`, `.*.*`, `.*?a.*|x`, `(?s).*b`, `(?s:.*)b|.*c`, `a(.*)`, `(.*a|b.*)`, `.+a`, `a.*b`, `.*(a|b)c.*`, `.*(?i)a`,
-		`[^a]`, `(?m)^a$`, `a|a|(a)`, `\Qa.b\E|c`, `x)(?:y`, `(?P<n>a|b)c`, `a*`, `[[:^ascii:]]`,
+		`[\x{d800}-\x{d801}]`, `[^a]`, `(?m)^a$`, `a|a|(a)`, `\Qa.b\E|c`, `x)(?:y`, `(?P<n>a|b)c`, `a*`, `[[:^ascii:]]`,
 	} {
 		f.Add(pattern, strings.SplitN(pattern, "|", 2)[0])
 		f.Add(pattern, "a")
@@ -58,6 +58,7 @@ func FuzzIndexRegexp(f *testing.F) {
 		f.Add(`a.*|.*(a|b)c.*`, value)
 	}
 	f.Add(`\x{fffd}`, "\xff")
+	f.Add(`[\x{d800}-\x{d801}]`, "\ufffd")
 	f.Add(`(?i)k`, "\u212a")
 	f.Fuzz(func(t *testing.T, pattern, value string) {
 		m, err := matcher.New(matcher.Regexp, "name", pattern)

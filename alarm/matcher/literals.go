@@ -47,8 +47,8 @@ func expand(re *syntax.Regexp) ([]string, bool) {
 	case syntax.OpEmptyMatch:
 		return []string{""}, true
 	case syntax.OpLiteral:
-		if re.Flags&syntax.FoldCase != 0 || slices.Contains(re.Rune, utf8.RuneError) {
-			return nil, false // RuneError also matches any byte that is not UTF-8
+		if re.Flags&syntax.FoldCase != 0 || slices.ContainsFunc(re.Rune, odd) {
+			return nil, false
 		}
 		return []string{string(re.Rune)}, true
 	case syntax.OpCharClass:
@@ -74,11 +74,15 @@ func expand(re *syntax.Regexp) ([]string, bool) {
 	}
 }
 
+// odd says that a rune is not the text that it is printed as: RuneError also matches any byte that is not
+// UTF-8, and a surrogate matches nothing.
+func odd(r rune) bool { return r == utf8.RuneError || !utf8.ValidRune(r) }
+
 func class(ranges []rune) ([]string, bool) {
 	var all []string
 	for i := 0; i < len(ranges); i += 2 {
 		for r := ranges[i]; r <= ranges[i+1]; r++ {
-			if all = append(all, string(r)); r == utf8.RuneError || len(all) > maxLiterals {
+			if all = append(all, string(r)); odd(r) || len(all) > maxLiterals {
 				return nil, false
 			}
 		}

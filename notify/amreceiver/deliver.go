@@ -27,7 +27,7 @@ func (r *Receiver) Deliver(ctx context.Context, d *alarm.Delivery) error {
 			"receiver", r.name, "integration", r.integration.String(), "group", d.GroupKey, "err", err)
 	}
 
-	ctx = context.WithValue(ctx, idempotencyKey{}, d.IdempotencyKey())
+	ctx = context.WithValue(ctx, delivered{}, d)
 	ctx = amnotify.WithNow(ctx, d.Now)
 	ctx = amnotify.WithGroupKey(ctx, d.GroupKey)
 	ctx = amnotify.WithGroupLabels(ctx, d.GroupLabels)

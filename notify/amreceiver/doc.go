@@ -11,7 +11,8 @@
 // arguments are not modified and must not be modified afterwards.
 //
 // A webhook's message has one header more, [IdempotencyHeader]: alarm.Delivery.IdempotencyKey in quotes,
-// so that a receiver can drop what it is sent again because an answer was late or a server was killed.
+// so that a receiver can drop what it is sent again because an answer was late or a server was killed: a
+// message whose key is that of the last one that it accepted for the same receiver and groupKey.
 //
 // [ImportSilences] and [ImportTold] read the files silences and nflog in Alertmanager's
 // --storage.path, of any version since 0.15. Told has no more than the files: hashes, not labels.

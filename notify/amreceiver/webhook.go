@@ -17,6 +17,8 @@ import (
 	amwebhook "github.com/prometheus/alertmanager/notify/webhook"
 	"github.com/prometheus/alertmanager/template"
 	commoncfg "github.com/prometheus/common/config"
+
+	"github.com/tocsin/tocsin/alarm"
 )
 
 // IdempotencyHeader is the header of a webhook's message that an attempt made again has in common with the
@@ -33,11 +35,18 @@ type webhook struct {
 	retrier amnotify.Retrier
 }
 
-// keyed replaces Alertmanager's webhooks, which are the first integrations of a receiver, by ours.
+// keyed replaces Alertmanager's webhooks, which are the first integrations of a receiver, by ours. One whose
+// configuration has such a header itself is left as it is.
 func keyed(
 	integrations []amnotify.Integration, rc config.Receiver, tmpl *template.Template, logger *slog.Logger, opts []commoncfg.HTTPClientOption,
 ) error {
 	for i, conf := range rc.WebhookConfigs {
+		if name := fmt.Sprintf("webhook[%d]", i); i >= len(integrations) || integrations[i].String() != name {
+			return fmt.Errorf("%s is not where Alertmanager's package had it", name)
+		}
+		if names(conf.HTTPConfig, IdempotencyHeader) {
+			continue
+		}
 		client, err := amnotify.NewClientWithTracing(*conf.HTTPConfig, "webhook", opts...)
 		if err != nil {
 			return err
@@ -49,17 +58,30 @@ func keyed(
 	return nil
 }
 
+// names says whether a client's configuration has a header.
+func names(conf *commoncfg.HTTPClientConfig, header string) bool {
+	if conf.HTTPHeaders == nil {
+		return false
+	}
+	for name := range conf.HTTPHeaders.Headers {
+		if http.CanonicalHeaderKey(name) == header {
+			return true
+		}
+	}
+	return false
+}
+
 // Notify implements Alertmanager's Notifier.
 func (w *webhook) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry bool, err error) {
 	message, err := w.message(ctx, alerts)
 	if err != nil {
 		return false, err
 	}
-	url, err := w.url(message.Data)
+	body, err := w.body(message)
 	if err != nil {
 		return false, err
 	}
-	body, err := w.body(message)
+	url, err := w.url(message.Data)
 	if err != nil {
 		return false, err
 	}
@@ -88,6 +110,7 @@ func (w *webhook) message(ctx context.Context, alerts []*amalert.Alert) (*amwebh
 	if err != nil {
 		return nil, err
 	}
+	w.logger.Debug("extracted group key", "group_key", groupKey)
 	shown := alerts
 	if most := w.conf.MaxAlerts; most > 0 && uint64(len(alerts)) > most {
 		shown = alerts[:most]
@@ -102,18 +125,20 @@ func (w *webhook) message(ctx context.Context, alerts []*amalert.Alert) (*amwebh
 
 // body is the message, or what the configuration makes of it.
 func (w *webhook) body(message *amwebhook.Message) (*bytes.Buffer, error) {
-	var payload any = message
-	if w.conf.Payload != nil {
-		var templating error
-		text := amnotify.TmplText(w.tmpl, message.Data, &templating)
-		var err error
-		payload, err = template.DeepCopyWithTemplate(w.conf.Payload, func(s string) (string, error) { return text(s), templating })
-		if err != nil {
-			return nil, fmt.Errorf("failed to render custom payload: %w", err)
-		}
-	}
 	var body bytes.Buffer
-	return &body, json.NewEncoder(&body).Encode(payload)
+	if w.conf.Payload == nil {
+		return &body, json.NewEncoder(&body).Encode(message)
+	}
+	var templating error
+	text := amnotify.TmplText(w.tmpl, message.Data, &templating)
+	payload, err := template.DeepCopyWithTemplate(w.conf.Payload, func(s string) (string, error) { return text(s), templating })
+	if err == nil {
+		err = json.NewEncoder(&body).Encode(payload)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to render custom payload: %w", err)
+	}
+	return &body, nil
 }
 
 func (w *webhook) url(data *template.Data) (string, error) {
@@ -136,16 +161,16 @@ func (w *webhook) url(data *template.Data) (string, error) {
 	return url, nil
 }
 
-type idempotencyKey struct{} // of a context: the key of what is delivered, a string
+type delivered struct{} // of a context: the *alarm.Delivery that is under way
 
-// A keyedTransport gives each request the header that its context has the key for.
+// A keyedTransport gives each request the header that its delivery has.
 type keyedTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (t keyedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if key, ok := req.Context().Value(idempotencyKey{}).(string); ok && req.Header.Get(IdempotencyHeader) == "" {
+	if d, ok := req.Context().Value(delivered{}).(*alarm.Delivery); ok {
 		req = req.Clone(req.Context())
-		req.Header.Set(IdempotencyHeader, `"`+key+`"`) // a string, as the draft has it
+		req.Header.Set(IdempotencyHeader, `"`+d.IdempotencyKey()+`"`) // a string, as the draft has it
 	}
 	return t.next.RoundTrip(req)
 }

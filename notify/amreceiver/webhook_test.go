@@ -58,6 +58,16 @@ func TestIdempotencyHeader(t *testing.T) {
 	}
 }
 
+// Who has such a header in the configuration keeps it.
+func TestConfiguredHeaderStays(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Values(IdempotencyHeader) }))
+	defer server.Close()
+	r := one(t, "webhook_configs: [{url: '"+server.URL+"', http_config: {http_headers: {idempotency-key: {values: [mine]}}}}]")
+	require.NoError(t, r.Deliver(t.Context(), notifytest.Delivery(time.Now(), "ops", "webhook[0]", "g", alarm.Add)))
+	assert.Equal(t, []string{"mine"}, got)
+}
+
 // What a webhook sends, and what it makes of an answer, is what Alertmanager's own does.
 func TestWebhookIsAlertmanagers(t *testing.T) {
 	var got []string
@@ -93,6 +103,8 @@ func TestWebhookIsAlertmanagers(t *testing.T) {
 		"{url_file: 'FILE'}",
 		"{url_file: 'BLANK'}",
 		"{url_file: '/nowhere/url'}",
+		"{url: 'URL/payload', payload: {number: .nan}}",
+		"{url: 'URL/{{ template \"nope\" }}', payload: '{{ template \"nope\" }}'}",
 		"{url: 'URL/refuse'}",
 		"{url: 'URL/slow', timeout: 100ms}",
 		"{url: 'http://127.0.0.1:1/'}",

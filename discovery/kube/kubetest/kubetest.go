@@ -8,6 +8,7 @@ package kubetest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -145,6 +146,9 @@ func (s *Server) object(resource string, value any) (o object, err error) {
 	}
 	metadata, _ := fields["metadata"].(map[string]any)
 	metadata = maps.Clone(metadata)
+	if metadata == nil {
+		return o, errors.New("an object without metadata")
+	}
 	metadata["resourceVersion"] = fmt.Sprint(s.version)
 	fields["metadata"] = metadata
 	fields["apiVersion"], fields["kind"] = kindOf(resource)

@@ -3,7 +3,6 @@ package kubetest
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -72,36 +71,46 @@ func status(code int) []byte {
 func (s *Server) serveList(w http.ResponseWriter, r *http.Request, resource string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	items, at, from, limit := s.list(resource, selectorOf(r)), s.version, 0, 0
+	at, after, limit := s.version, "", 0
 	_, _ = fmt.Sscan(r.URL.Query().Get("limit"), &limit)
-	if token := r.URL.Query().Get("continue"); token != "" {
-		_, _ = fmt.Sscanf(token, "%d@%d", &from, &at)
+	if version, key, more := strings.Cut(r.URL.Query().Get("continue"), "@"); more {
+		after = key
+		_, _ = fmt.Sscan(version, &at)
+		if s.forgets {
+			s.forgot++
+			refuse(w, http.StatusGone)
+			return
+		}
 	}
-	if from > 0 && s.forgets {
-		s.forgot++
-		refuse(w, http.StatusGone)
-		return
+	keys := s.keys(resource, selectorOf(r))
+	if i, found := slices.BinarySearch(keys, after); found {
+		keys = keys[i+1:]
+	} else {
+		keys = keys[i:]
 	}
 	head := map[string]any{"resourceVersion": fmt.Sprint(at)}
-	items = items[min(from, len(items)):]
-	if limit > 0 && len(items) > limit {
-		items = items[:limit]
-		head["continue"] = fmt.Sprintf("%d@%d", from+limit, at)
+	if limit > 0 && len(keys) > limit {
+		keys = keys[:limit]
+		head["continue"] = fmt.Sprintf("%d@%s", at, keys[limit-1])
+	}
+	items := []json.RawMessage{}
+	for _, key := range keys {
+		items = append(items, s.objects[resource][key].text)
 	}
 	version, kind := kindOf(resource)
 	_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": version, "kind": kind + "List", "metadata": head, "items": items})
 }
 
-// list returns the objects that a selector selects, sorted. The server is locked.
-func (s *Server) list(resource string, selector labels.Selector) []json.RawMessage {
-	items := []json.RawMessage{}
-	all := s.objects[resource]
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if selector.Matches(all[key].labels) {
-			items = append(items, all[key].text)
+// keys are those of the objects that a selector selects, sorted. The server is locked.
+func (s *Server) keys(resource string, selector labels.Selector) []string {
+	var keys []string
+	for key, o := range s.objects[resource] {
+		if selector.Matches(o.labels) {
+			keys = append(keys, key)
 		}
 	}
-	return items
+	slices.Sort(keys)
+	return keys
 }
 
 func selectorOf(r *http.Request) labels.Selector {
@@ -128,8 +137,8 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, resource string) 
 	defer s.mu.Unlock()
 	switch {
 	case initial == "true":
-		for _, o := range s.list(resource, selectorOf(r)) {
-			write("ADDED", o)
+		for _, key := range s.keys(resource, selectorOf(r)) {
+			write("ADDED", s.objects[resource][key].text)
 		}
 		from = s.version
 		write("BOOKMARK", s.bookmark(resource))
