@@ -54,10 +54,16 @@ func (e *Engine) cycle(ctx context.Context, now time.Time, batch []*request) err
 	build := e.build
 	e.mu.Lock()
 	plan := e.decide(now, batch)
+	e.under = nil
+	if !plan.Empty() {
+		e.under = &commitment{done: make(chan struct{})}
+	}
 	e.mu.Unlock()
 	failpoint.Here("cycle-decided")
 	if !plan.Empty() {
-		if err := e.commit(ctx, plan); err != nil {
+		err := e.commit(ctx, plan)
+		e.under.end(err)
+		if err != nil {
 			// What was decided never came to be. The parts are built anew out of what is stored.
 			e.build = build
 			e.breakOff(now, err)

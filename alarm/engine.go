@@ -71,6 +71,7 @@ type Engine struct {
 
 	// mu guards the fields below. Run's goroutine alone writes them.
 	mu       sync.RWMutex
+	under    *commitment // that everything else here depends on, or nil
 	build    Build
 	parts    Parts
 	alerts   map[model.Fingerprint]*entry

@@ -46,7 +46,7 @@ func Example() {
 	if err := engine.Submit(ctx, alarm.Input{Snapshots: []alarm.Snapshot{s}}); err != nil {
 		fmt.Println(err)
 	}
-	if d, ok := engine.Render(time.Now(), <-told); ok {
+	if d, err := engine.Render(time.Now(), <-told); err == nil && d != nil {
 		fmt.Println(d.Action, d.Key.Receiver, d.Alerts[0].Labels, d.Reason)
 	}
 	stop()

@@ -114,9 +114,14 @@ func (w *world) start() {
 // deliver is a remote that takes its time, refuses, and remembers what it was told.
 func (w *world) deliver(ctx context.Context, e *alarm.Engine, in alarm.Intention) {
 	o := alarm.Outcome{ID: in.ID, Key: in.Key}
-	d, ok := e.Render(time.Now(), in)
-	o.Unsent = !ok
-	if ok {
+	d, err := e.Render(time.Now(), in)
+	for ; err != nil; d, err = e.Render(time.Now(), in) {
+		if !pause(ctx, time.Second) {
+			return
+		}
+	}
+	o.Unsent = d == nil
+	if d != nil {
 		w.mu.Lock()
 		took := time.Duration(w.remote.IntN(3)) * time.Second
 		bad := w.remote.Float64() < w.refuse

@@ -44,6 +44,7 @@ func (e *Engine) load(ctx context.Context, now time.Time) error {
 // adopt replaces all that the engine holds by what is stored. Groups keep their timers; what fell
 // due meanwhile is flushed at once.
 func (e *Engine) adopt(now time.Time, s *Stored, parts Parts) {
+	e.under = nil
 	e.setParts(now, parts)
 	e.alerts = make(map[model.Fingerprint]*entry, len(s.Alerts))
 	e.byHash = make(map[uint64]*entry, len(s.Alerts))

@@ -52,8 +52,14 @@ func (r *realmRemotes) deliver(ctx context.Context, e *alarm.Engine, in alarm.In
 	o := alarm.Outcome{ID: in.ID, Key: in.Key}
 	for {
 		dice := r.dice(in.Key)
-		d, ok := e.Render(time.Now(), in)
-		if !ok {
+		d, err := e.Render(time.Now(), in)
+		if err != nil {
+			if !pause(ctx, time.Second) {
+				return
+			}
+			continue
+		}
+		if d == nil {
 			o.Unsent, o.Uncertain = true, in.Uncertain
 			break
 		}

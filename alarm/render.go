@@ -1,32 +1,61 @@
 package alarm
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
 
-// Render says what an intention is to say at now. It returns false if there is nothing left to say:
-// then the intention ends unsent.
-func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
+// A commitment is what was decided last, on its way into the store.
+type commitment struct {
+	done chan struct{} // closed when it is known what became of it
+	err  error         // not before
+}
+
+func (c *commitment) end(err error) {
+	if c != nil {
+		c.err = err
+		close(c.done)
+	}
+}
+
+// Render says what an intention is to say at now. No Delivery and no error means that there is nothing left
+// to say: then the intention ends unsent. What would be said is said only once it is stored: Render waits
+// while it is being committed. An error that wraps ErrNotStored means that it may never have been: ask again
+// when the store can be written.
+func (e *Engine) Render(now time.Time, in Intention) (*Delivery, error) {
 	e.mu.RLock()
-	defer e.mu.RUnlock()
+	d, under := e.render(now, in), e.under
+	e.mu.RUnlock()
+	if under == nil {
+		return d, nil
+	}
+	<-under.done
+	if under.err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotStored, under.err)
+	}
+	return d, nil
+}
+
+// render is Render as far as is known now.
+func (e *Engine) render(now time.Time, in Intention) *Delivery {
 	g := e.groups[in.GroupID]
 	if g == nil && len(e.channels[in.Key]) > 0 {
 		g = e.channels[in.Key][0].group // a reload made it anew
 	}
 	open := e.open[in.Key]
 	if g == nil || open == nil || open.ID != in.ID {
-		return nil, false
+		return nil
 	}
 	n := slices.IndexFunc(g.channels, func(c *channel) bool { return c.key == in.Key })
 	if n < 0 {
-		return nil, false
+		return nil
 	}
 	c, told := g.channels[n], e.told[in.Key]
 	sets := g.sets(c, told)
 	reason := g.why(c, told, sets, now, c.doubt || open.Uncertain || in.Uncertain)
 	if reason == NotifyNone || (len(sets.Firing) == 0 && !c.spec.SendResolved) {
-		return nil, false
+		return nil
 	}
 	d := &Delivery{
 		Intention: in, Now: now, GroupKey: g.Key, GroupLabels: g.Labels, RouteID: g.RouteID, Team: g.Team,
@@ -38,7 +67,7 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, bool) {
 	if told != nil && reason != NotifyFirst {
 		d.Data = slices.Clone(told.Data)
 	}
-	return d, true
+	return d
 }
 
 // message lists the alerts that a notification shows, in the order of Alertmanager's messages.

@@ -175,8 +175,11 @@ func newNewsroomOn(t *testing.T, store alarm.Store) *newsroom {
 
 func (r *newsroom) deliver(ctx context.Context, in alarm.Intention) {
 	o := alarm.Outcome{ID: in.ID, Key: in.Key, At: time.Now()}
-	d, ok := r.engine.Render(o.At, in)
-	if o.Unsent = !ok; ok {
+	d, err := r.engine.Render(o.At, in)
+	if err != nil {
+		return // no commit fails but at the end
+	}
+	if o.Unsent = d == nil; d != nil {
 		o.Told = d.Told
 		words := make([]string, 0, len(d.Alerts))
 		for i := range d.Alerts {

@@ -55,7 +55,7 @@ func oomKills(t *testing.T, severity string) (delivered []*alarm.Delivery) {
 			case ins := <-offers:
 				for _, in := range ins {
 					o := alarm.Outcome{ID: in.ID, Key: in.Key, At: time.Now()}
-					if d, ok := e.Render(o.At, in); ok {
+					if d, err := e.Render(o.At, in); assert.NoError(t, err) && d != nil {
 						delivered, o.Told = append(delivered, d), d.Told
 					} else {
 						o.Unsent = true

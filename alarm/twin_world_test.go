@@ -258,7 +258,7 @@ func newTwinEngine(t *testing.T, remote *twinRemote) (*alarm.Engine, func()) {
 // deliverToTwin makes one attempt, as twinNotifier does.
 func deliverToTwin(ctx context.Context, e *alarm.Engine, remote *twinRemote, in alarm.Intention) {
 	o := alarm.Outcome{ID: in.ID, Key: in.Key, At: time.Now()}
-	if d, ok := e.Render(o.At, in); ok {
+	if d, err := e.Render(o.At, in); err == nil && d != nil { // no commit fails
 		o.Told = d.Told
 		o.Err = remote.take(in.Key.Receiver+"/"+in.Key.Integration, d.GroupKey, string(d.Reason), d.Alerts)
 	} else {

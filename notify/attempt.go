@@ -20,6 +20,12 @@ import (
 // errShutdown is why an attempt was cancelled at the end of the grace period.
 var errShutdown = errors.New("shut down")
 
+// errNotKnown is why an attempt did not begin: the outbox cannot say now what is to be told. It is asked
+// again after notKnownFor.
+var errNotKnown = errors.New("what is to be told is not known")
+
+const notKnownFor = time.Second
+
 // A result is what came of a job that was in hand.
 type result struct {
 	job   *job
@@ -52,8 +58,11 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 	delivery, err := d.attempt(ctx, start, j, in)
 	failpoint.Here("attempt-end")
 	now := time.Now()
-	if errors.Is(err, errBarred) {
+	switch {
+	case errors.Is(err, errBarred):
 		return result{job: j, again: now.Add(barredFor)}
+	case errors.Is(err, errNotKnown):
+		return result{job: j, again: now.Add(notKnownFor)}
 	}
 	if delivery == nil && err == nil {
 		o.Unsent, o.Uncertain = true, j.Uncertain
@@ -133,8 +142,11 @@ func (d *Deliverer) attempt(ctx context.Context, now time.Time, j *job, in Integ
 			err = fmt.Errorf("%w: panic: %v", ErrRejected, r)
 		}
 	}()
-	delivery, ok := d.out.Render(now, j.Intention)
-	if !ok {
+	delivery, err = d.out.Render(now, j.Intention)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotKnown, err)
+	}
+	if delivery == nil {
 		return nil, nil
 	}
 	timeout := in.Timeout

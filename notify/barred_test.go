@@ -20,9 +20,9 @@ type renders struct {
 	done  atomic.Int64
 }
 
-func (o *renders) Render(_ time.Time, in alarm.Intention) (*alarm.Delivery, bool) {
+func (o *renders) Render(_ time.Time, in alarm.Intention) (*alarm.Delivery, error) {
 	time.Sleep(o.pause)
-	return &alarm.Delivery{Intention: in}, true
+	return &alarm.Delivery{Intention: in}, nil
 }
 
 func (o *renders) Done(context.Context, alarm.Outcome) error {
@@ -75,4 +75,39 @@ func TestNothingIsDeliveredAfterTheLease(t *testing.T) {
 			})
 		})
 	}
+}
+
+// unknowing is an outbox that cannot say for a while what is to be told.
+type unknowing struct {
+	renders
+	until time.Time
+}
+
+func (o *unknowing) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error) {
+	if now.Before(o.until) {
+		return nil, alarm.ErrNotStored
+	}
+	return o.renders.Render(now, in)
+}
+
+// TestNothingIsDeliveredThatIsNotKnown has the outbox know for a minute nothing of what is to be told.
+func TestNothingIsDeliveredThatIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, remote := &unknowing{until: time.Now().Add(time.Minute)}, &counter{}
+		d, err := notify.New(out, notify.Receivers{"team": {{Name: "webhook[0]", Receiver: remote}}}, notify.Options{})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx) }()
+		key := alarm.IntentionKey{Receiver: "team", Integration: "webhook[0]", Group: "g"}
+		d.Offer([]alarm.Intention{{ID: 1, Key: key, Deadline: time.Now().Add(10 * time.Second)}})
+		time.Sleep(time.Minute - time.Millisecond)
+		assert.Zero(t, remote.n.Load())
+		assert.Zero(t, out.done.Load(), "it is not given up")
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, int64(1), remote.n.Load())
+		assert.Equal(t, int64(1), out.done.Load())
+		stop()
+		require.NoError(t, <-ended)
+	})
 }

@@ -14,8 +14,8 @@ import (
 // A sink renders and stores nothing, and counts.
 type sink struct{ done chan struct{} }
 
-func (s sink) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, bool) {
-	return &alarm.Delivery{Intention: in, Now: now}, true
+func (s sink) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error) {
+	return &alarm.Delivery{Intention: in, Now: now}, nil
 }
 
 func (s sink) Done(context.Context, alarm.Outcome) error {

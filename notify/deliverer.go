@@ -17,9 +17,10 @@ import (
 // An Outbox is where intentions come from and outcomes go. *alarm.Engine is one. Its methods are
 // called concurrently.
 type Outbox interface {
-	// Render says what an intention is to tell now. False means that nothing is left to say. The
-	// Delivery belongs to the caller.
-	Render(now time.Time, in alarm.Intention) (*alarm.Delivery, bool)
+	// Render says what an intention is to tell now. No Delivery and no error means that nothing is left
+	// to say, an error that what is to be said cannot be known now: Render is called again a second
+	// later. The Delivery belongs to the caller.
+	Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error)
 
 	// Done returns after the outcome was committed. An error means that it may not have been: Done
 	// is called again with the same outcome, unless the error wraps alarm.ErrStopped.

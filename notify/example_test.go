@@ -28,10 +28,10 @@ type memory struct {
 	done     chan alarm.Outcome
 }
 
-func (m *memory) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, bool) {
+func (m *memory) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error) {
 	d := m.delivery
 	d.Now = now
-	return &d, true
+	return &d, nil
 }
 
 func (m *memory) Done(_ context.Context, o alarm.Outcome) error {

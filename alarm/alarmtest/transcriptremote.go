@@ -24,10 +24,17 @@ func (st *stage) deliver(ctx context.Context, e *alarm.Engine, offers <-chan []a
 
 func (st *stage) deliverOne(ctx context.Context, e *alarm.Engine, in alarm.Intention) {
 	now := time.Now()
+	d, err := e.Render(now, in)
+	for ; err != nil; d, err = e.Render(now, in) {
+		time.Sleep(time.Second)
+		if ctx.Err() != nil {
+			return
+		}
+		now = time.Now()
+	}
 	o := alarm.Outcome{ID: in.ID, Key: in.Key, At: now, Attempts: 1}
-	d, ok := e.Render(now, in)
 	switch {
-	case !ok:
+	case d == nil:
 		o.Unsent = true
 		st.say("unsent   %s", in.Key.Integration)
 	case st.refuses():

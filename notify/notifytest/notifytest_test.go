@@ -62,12 +62,14 @@ func TestOutbox(t *testing.T) {
 	second := o.Add(notifytest.Delivery(at, "ops", "log[0]", "b", alarm.Add))
 	assert.Equal(t, int64(2), second.ID)
 
-	d, ok := o.Render(at.Add(time.Second), second)
-	require.True(t, ok)
+	d, err := o.Render(at.Add(time.Second), second)
+	require.NoError(t, err)
+	require.NotNil(t, d)
 	assert.Equal(t, at.Add(time.Second), d.Now)
 	o.Withdraw(2)
-	_, ok = o.Render(at, second)
-	assert.False(t, ok)
+	d, err = o.Render(at, second)
+	require.NoError(t, err)
+	assert.Nil(t, d)
 
 	away := errors.New("away")
 	o.FailNext(1, away)

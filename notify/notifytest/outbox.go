@@ -66,17 +66,17 @@ func (o *Outbox) FailNext(n int, err error) {
 }
 
 // Render returns the delivery as it was added, with Now set.
-func (o *Outbox) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, bool) {
+func (o *Outbox) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	d, ok := o.open[in.ID]
 	if !ok || o.withdrawn[in.ID] {
-		return nil, false
+		return nil, nil
 	}
 	d.Now = now
 	d.Data = slices.Clone(d.Data)
 	d.Alerts = slices.Clone(d.Alerts)
-	return &d, true
+	return &d, nil
 }
 
 // Done stores an outcome. The test fails if the intention is not open.
