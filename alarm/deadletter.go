@@ -106,6 +106,18 @@ func (e *Engine) dropDead(key IntentionKey) {
 	e.keepRows([]Row{{Part: deadPart, Key: deadKey(key)}})
 }
 
+// revive drops a dead letter, if it is one: it was accepted, or is attempted again. The fallback is told no more.
+func (e *Engine) revive(now time.Time, key IntentionKey) {
+	if e.dead[key] == nil {
+		return
+	}
+	e.dropDead(key)
+	fp, _ := model.ParseFingerprint(key.Group) // dead letters are of single alerts
+	if en := e.alerts[fp]; en != nil && en.alert.State == Firing {
+		e.joinFallback(now, en)
+	}
+}
+
 // bury makes a dead letter of an intention that was given up, and has the fallback told.
 func (e *Engine) bury(now time.Time, c *channel, in *Intention, o Outcome) {
 	d := &DeadLetter{Key: c.key, Action: in.Action, At: o.At, Attempts: o.Attempts, Err: o.Err.Error()}
@@ -121,8 +133,11 @@ func (e *Engine) bury(now time.Time, c *channel, in *Intention, o Outcome) {
 	}
 }
 
-// fallbackSuffix ends the key of a group that is told instead of another.
-const fallbackSuffix = "/fallback"
+// fallbackSuffix ends the key of a group that is told instead of another, fallbackRoute its route's ID.
+const (
+	fallbackSuffix = "/fallback"
+	fallbackRoute  = "\x00fallback"
+)
 
 // refused says that a channel refused what it is to be told now. What was not opened in an earlier
 // occurrence of the alert is no reason not to open it in this one.
@@ -143,8 +158,10 @@ func (d *DeadLetter) outlived(en *entry) bool {
 	return d.At.Before(since)
 }
 
-// joinFallback puts an alert that a receiver was not told of into the groups of its fallback.
+// joinFallback puts an alert that a receiver was not told of into the groups of its fallback, and takes it
+// out of those where it is told by now. What such a group told, it closes.
 func (e *Engine) joinFallback(now time.Time, en *entry) {
+	wanted := map[*group]bool{}
 	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
 		for e.failsAt(spec.Receiver, en.fingerprint) {
 			rs := e.parts.Receiver(spec.Receiver)
@@ -152,12 +169,21 @@ func (e *Engine) joinFallback(now time.Time, en *entry) {
 				break
 			}
 			next := *spec
-			next.RouteID, next.Key, next.Receiver = spec.RouteID+"\x00fallback", spec.Key+fallbackSuffix, rs.Fallback
+			next.RouteID, next.Key, next.Receiver = spec.RouteID+fallbackRoute, spec.Key+fallbackSuffix, rs.Fallback
 			spec = &next
-			e.enter(now, en, e.groupFor(now, en, spec))
-			if lg := e.levelGroupFor(now, en, spec); lg != nil {
-				e.enter(now, en, lg)
+			for _, g := range []*group{e.groupFor(now, en, spec), e.levelGroupFor(now, en, spec)} {
+				if g != nil {
+					wanted[g] = true
+					e.enter(now, en, g)
+				}
 			}
+		}
+	}
+	for _, g := range slices.Clone(en.groups) {
+		if strings.HasSuffix(g.RouteID, fallbackRoute) && !wanted[g] && g.members[en.fingerprint] != nil {
+			delete(g.members, en.fingerprint)
+			g.order.drop()
+			e.stray(now, en, g)
 		}
 	}
 }
@@ -202,7 +228,7 @@ func (e *Engine) obey(now time.Time, orders []DeadOrder) {
 			next.Discarded = true
 			e.setDead(&next)
 		} else {
-			e.dropDead(o.Key)
+			e.revive(now, o.Key)
 			for _, c := range e.channels[o.Key] {
 				e.touch(now, c.group)
 			}

@@ -24,7 +24,7 @@ func (e *Engine) settleOutcomes(now time.Time, outcomes []Outcome) {
 			}
 		}
 		if o.Err == nil && !o.Unsent {
-			e.dropDead(o.Key)
+			e.revive(now, o.Key)
 		}
 		if o.Err == nil && !o.Unsent {
 			e.noteTellings(o)
