@@ -15,14 +15,14 @@ import (
 )
 
 // The alerts of a soak: soakSteady fire all the time and are sent again once a minute. Beside them a window of
-// soakComing moves over a ring, by soakMoves a second, and soakFlappers end and fire again. The window is
-// through the ring when soakPeriod of the run has passed. In a run of 30 minutes that is after alerts have begun
-// to be forgotten, 15 minutes after their end; from then on what is known of all of them stays as much as it is.
+// soakComing moves over a ring, by soakMoves a second, and soakFlappers end and fire again. A lap of the window
+// takes soakLap: by then alerts have begun to be forgotten, 15 minutes after their end. From the second lap on
+// more is known of each, for it has come before; from the third on it stays as much as it is.
 const (
 	soakSteady   = 2400
 	soakComing   = 600
 	soakMoves    = 5
-	soakPeriod   = 0.58
+	soakLap      = 17*time.Minute + 24*time.Second // 0.58 of a run that is shorter than half an hour
 	soakTick     = 200 * time.Millisecond
 	soakResent   = 8 // in a tick
 	soakFlappers = 60
@@ -122,7 +122,8 @@ func (l *soakLoad) server(n int) *server { return l.soak.servers[n%len(l.soak.se
 
 // ring is how many alerts the window moves over.
 func (l *soakLoad) ring() int {
-	return max(int(soakPeriod*l.soak.length.Seconds()*soakMoves), 2*soakComing)
+	lap := min(soakLap, l.soak.length*58/100)
+	return max(int(lap.Seconds()*soakMoves), 2*soakComing)
 }
 
 // coming is the i-th alert that the window comes to.

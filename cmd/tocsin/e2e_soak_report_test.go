@@ -181,7 +181,7 @@ func median(values []float64) float64 {
 }
 
 // warm is how many tenths of a run are for warming up: memory is taken, nothing has passed its retention
-// yet, and what has ended is in memory for the 15 minutes for which the engine keeps it: see soakPeriod.
+// yet, and what has ended is in memory for the 15 minutes for which the engine keeps it: see soakLap.
 const warm = 6
 
 // slope is how much the number grows in an hour, by the median of the slopes between any two readings
