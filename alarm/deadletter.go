@@ -113,7 +113,7 @@ func (e *Engine) revive(now time.Time, key IntentionKey) {
 	}
 	e.dropDead(key)
 	fp, _ := model.ParseFingerprint(key.Group) // dead letters are of single alerts
-	if en := e.alerts[fp]; en != nil && en.alert.State == Firing {
+	if en := e.alerts[fp]; en != nil {
 		e.joinFallback(now, en)
 	}
 }
@@ -159,13 +159,16 @@ func (d *DeadLetter) outlived(en *entry) bool {
 }
 
 // joinFallback puts an alert that a receiver was not told of into the groups of its fallback, and takes it
-// out of those where it is told by now. What such a group told, it closes.
+// out of those where it is told by now, unless they are just being told. What such a group told, it closes.
 func (e *Engine) joinFallback(now time.Time, en *entry) {
+	if en.alert.State != Firing {
+		return
+	}
 	wanted := map[*group]bool{}
 	for _, spec := range e.parts.Router.Route(en.alert.Labels) {
 		for e.failsAt(spec.Receiver, en.fingerprint) {
 			rs := e.parts.Receiver(spec.Receiver)
-			if rs == nil || rs.Fallback == "" || e.parts.Receiver(rs.Fallback) == nil || en.alert.State != Firing {
+			if rs == nil || rs.Fallback == "" || e.parts.Receiver(rs.Fallback) == nil {
 				break
 			}
 			next := *spec
@@ -180,12 +183,20 @@ func (e *Engine) joinFallback(now time.Time, en *entry) {
 		}
 	}
 	for _, g := range slices.Clone(en.groups) {
-		if strings.HasSuffix(g.RouteID, fallbackRoute) && !wanted[g] && g.members[en.fingerprint] != nil {
+		if g.falls() && !wanted[g] && g.members[en.fingerprint] != nil && !e.isTelling(g) {
 			delete(g.members, en.fingerprint)
 			g.order.drop()
 			e.stray(now, en, g)
 		}
 	}
+}
+
+// falls says that a group is told instead of another.
+func (g *group) falls() bool { return strings.HasSuffix(g.RouteID, fallbackRoute) }
+
+// isTelling says whether something is on its way to a channel of the group.
+func (e *Engine) isTelling(g *group) bool {
+	return slices.ContainsFunc(g.channels, func(c *channel) bool { return e.open[c.key] != nil })
 }
 
 // failsAt says whether something about the alert was given up at a receiver.
@@ -198,7 +209,7 @@ func (e *Engine) failsAt(receiver string, fp model.Fingerprint) bool {
 }
 
 // mayHaveFallen says whether an intention for a fallback may have named an alert that fires: something of it
-// is a dead letter where it belongs, or was one, and was accepted since.
+// is a dead letter where it belongs, or was one, and is attempted again or was accepted since.
 func (e *Engine) mayHaveFallen(en *entry, in *Intention) bool {
 	group := in.Key.Group
 	for strings.HasSuffix(group, fallbackSuffix) {
@@ -209,7 +220,7 @@ func (e *Engine) mayHaveFallen(en *entry, in *Intention) bool {
 		return spec.Key == group && rs != nil && slices.ContainsFunc(rs.Integrations, func(is IntegrationSpec) bool {
 			key := IntentionKey{Receiver: spec.Receiver, Integration: is.Name, Group: en.fingerprint.String()}
 			t := e.told[key]
-			return is.Level && (e.dead[key] != nil || t != nil && !t.At.Before(in.At))
+			return is.Level && (e.dead[key] != nil || e.open[key] != nil || t != nil && !t.At.Before(in.At))
 		})
 	})
 }

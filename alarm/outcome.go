@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -167,6 +168,11 @@ func (e *Engine) settleChannel(now time.Time, c *channel, o Outcome) {
 	}
 	if c.waiting {
 		e.flushChannel(now, c)
+	}
+	if g.falls() {
+		for _, fp := range slices.Sorted(maps.Keys(g.members)) {
+			e.joinFallback(now, g.members[fp])
+		}
 	}
 	e.leave(g)
 	e.requeue(now, g)
