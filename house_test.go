@@ -186,7 +186,7 @@ func heavy() map[string][]string {
 		"github.com/teambition/rrule-go":         {"alarm/silence"},
 		"go.yaml.in/yaml":                        {"cmd/internal/config"},
 		"gopkg.in/yaml":                          {"cmd/internal/config"},
-		"k8s.io":                                 {"discovery/kube"},
+		"k8s.io":                                 {"discovery/kube", "discovery/kube/kubetest"},
 		"modernc.org":                            {"alarm/sqlstore/sqlite"},
 	}
 }

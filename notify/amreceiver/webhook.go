@@ -90,7 +90,7 @@ func (w *webhook) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry b
 		ctx, cancel = context.WithTimeoutCause(ctx, w.conf.Timeout, fmt.Errorf("configured webhook timeout reached (%s)", w.conf.Timeout))
 		defer cancel()
 	}
-	resp, err := amnotify.PostJSON(ctx, w.client, url, body)
+	resp, err := amnotify.PostJSON(ctx, w.client, url, body) //nolint:bodyclose // Drain closes it
 	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
