@@ -121,6 +121,28 @@ func TestWhatIsInAFloodForTooLongPages(t *testing.T) {
 	assert.Zero(t, c.next)
 }
 
+// What joined a flood that leads to other people by now, joins one that leads to its own.
+func TestAFloodThatLeadsElsewhereTakesNothing(t *testing.T) {
+	teams := map[model.LabelValue]string{"c1": "db", "c2": "db"}
+	c := floods(t, FloodOptions{Severities: severities(), Pages: 1, Team: func(ls model.LabelSet) string { return teams[ls["cluster"]] }})
+	one := burst(start, "", "warning", 3)
+	other := fire(nil, start, model.LabelSet{"alertname": "Full", "severity": "warning", "cluster": "c2"})
+	c.step(start, one...)
+	c.step(start, other)
+	require.Len(t, c.open(), 1)
+	require.True(t, c.withheld(other))
+
+	teams["c1"] = "web"
+	c.restart()
+	c.step(at(1))
+	c.step(at(40))
+	if c.withheld(other) {
+		fp, err := model.ParseFingerprint(c.reasons[other.Fingerprint()][0].By)
+		require.NoError(t, err)
+		assert.Equal(t, "db", teams[c.alerts[fp].Labels["cluster"]], "%s swallows what is the others'", c.alerts[fp].Labels)
+	}
+}
+
 func TestNewFloodErrors(t *testing.T) {
 	_, err := NewFlood(nil, FloodOptions{Pages: -1})
 	assert.EqualError(t, err, "flood: a duration or number is less than zero")

@@ -183,10 +183,12 @@ func (j *flooding) reclaim(changes []alarm.Change) {
 	raised := map[model.Fingerprint]bool{}
 	for _, name := range slices.Sorted(maps.Keys(j.teams)) {
 		j.touched[name] = true
-		j.teams[name].setBack(j.now)
-		for _, w := range j.teams[name].Waves {
+		t := j.teams[name]
+		t.setBack(j.now)
+		t.Waves = slices.DeleteFunc(t.Waves, func(w *wave) bool { return j.opts.Team(w.Labels) != name })
+		for _, w := range t.Waves {
 			a := known[w.fp]
-			if a != nil && a.RaisedBy == FloodName && a.State == alarm.Firing && j.opts.Team(a.Labels) == name {
+			if a != nil && a.RaisedBy == FloodName && a.State == alarm.Firing {
 				w.alert, w.worded = a, notAfter(j.now, a.UpdatedAt)
 				raised[w.fp] = true
 			}
@@ -208,7 +210,7 @@ func (j *flooding) reclaim(changes []alarm.Change) {
 			j.due.set(fp, m.Until)
 			j.keep(fp)
 		}
-		n := slices.IndexFunc(t.Waves, func(w *wave) bool { return w.Number == m.Flood && j.opts.Team(w.Labels) == m.Team })
+		n := slices.IndexFunc(t.Waves, func(w *wave) bool { return w.Number == m.Flood })
 		if n < 0 {
 			j.leave(fp)
 			continue
