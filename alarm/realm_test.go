@@ -26,7 +26,7 @@ import (
 // of the same configuration must change no verdict at any time: that is how what is judged bit by bit,
 // and remembered, compares with what is judged anew.
 func TestRandomHistoriesOfAllParts(t *testing.T) {
-	histories(t, 20, 160, func(t *testing.T, seed uint64, acts []act) (wrong []string) {
+	histories(t, 50, 160, func(t *testing.T, seed uint64, acts []act) (wrong []string) {
 		r := playRealm(t, seed, acts, realmOptions{})
 		if len(r.wrong) > 0 {
 			wrong = slices.Concat(r.remotes.log, r.wrong)
