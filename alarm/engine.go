@@ -55,9 +55,10 @@ type Engine struct {
 	opts EngineOptions
 	log  *slog.Logger
 
-	queue   chan *request
-	ready   chan struct{} // closed when the state was loaded
-	stopped chan struct{} // closed when Run has returned
+	queue    chan *request
+	outcomes chan *request // of deliveries, which nobody but the Deliverer waits for
+	ready    chan struct{} // closed when the state was loaded
+	stopped  chan struct{} // closed when Run has returned
 
 	// due is the earliest deadline of any part, in Unix nanoseconds, so that readers can tell
 	// whether what they would read is still true. Zero: there is none.
@@ -143,13 +144,14 @@ func NewEngine(opts EngineOptions) (*Engine, error) {
 		opts.Observer = nobody{}
 	}
 	e := &Engine{
-		opts:    opts,
-		log:     opts.Logger,
-		build:   opts.Build,
-		queue:   make(chan *request, 1024),
-		ready:   make(chan struct{}),
-		stopped: make(chan struct{}),
-		offered: map[int64]bool{},
+		opts:     opts,
+		log:      opts.Logger,
+		build:    opts.Build,
+		queue:    make(chan *request, 1024),
+		outcomes: make(chan *request, 1024),
+		ready:    make(chan struct{}),
+		stopped:  make(chan struct{}),
+		offered:  map[int64]bool{},
 	}
 	return e, nil
 }
@@ -159,10 +161,12 @@ func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
 // Submit hands in an input and returns after it was committed. The input must not be modified
 // afterwards. If ctx ends first, the input may be committed all the same.
-func (e *Engine) Submit(ctx context.Context, in Input) error {
+func (e *Engine) Submit(ctx context.Context, in Input) error { return e.submit(ctx, e.queue, in) }
+
+func (e *Engine) submit(ctx context.Context, queue chan<- *request, in Input) error {
 	r := &request{in: in, done: make(chan error, 1)}
 	select {
-	case e.queue <- r:
+	case queue <- r:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-e.stopped:
@@ -185,7 +189,7 @@ func (e *Engine) Submit(ctx context.Context, in Input) error {
 
 // Done reports what became of an intention, and returns after that was committed.
 func (e *Engine) Done(ctx context.Context, o Outcome) error {
-	return e.Submit(ctx, Input{Outcomes: []Outcome{o}})
+	return e.submit(ctx, e.outcomes, Input{Outcomes: []Outcome{o}})
 }
 
 // Reload replaces the configuration: all parts are built anew and all groups start over. An error
@@ -216,6 +220,10 @@ func (e *Engine) settle(ctx context.Context) error {
 // ever.
 const maxBatch = 256
 
+// maxTold bounds of how many alerts the outcomes of one cycle tell, more or less: each is written into the
+// history, and whoever submits something waits for that.
+const maxTold = 2000
+
 // Run loads the state and works until ctx ends or the lease is lost. It returns nil when ctx ended,
 // and an error that wraps ErrLeaseLost in the other case. Run may be called once.
 func (e *Engine) Run(ctx context.Context) error {
@@ -237,6 +245,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			return nil
 		case r := <-e.queue:
 			batch = e.drain(r)
+		case r := <-e.outcomes:
+			batch = e.drain(r)
 		case <-timer.C:
 		}
 		if err := e.turn(ctx, time.Now(), batch); err != nil {
@@ -250,18 +260,34 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// drain takes what else is queued: that is the group commit.
+// drain takes what else is queued: that is the group commit. Outcomes come last.
 func (e *Engine) drain(first *request) []*request {
 	batch := []*request{first}
-	for len(batch) < maxBatch {
+	for told := first.told(); len(batch) < maxBatch; {
+		var r *request
 		select {
-		case r := <-e.queue:
-			batch = append(batch, r)
+		case r = <-e.queue:
 		default:
-			return batch
+			if told >= maxTold {
+				return batch
+			}
+			select {
+			case r = <-e.outcomes:
+			default:
+				return batch
+			}
 		}
+		batch, told = append(batch, r), told+r.told()
 	}
 	return batch
+}
+
+// told is of how many alerts the outcomes of a request tell.
+func (r *request) told() (n int) {
+	for i := range r.in.Outcomes {
+		n += len(r.in.Outcomes[i].Told.Firing) + len(r.in.Outcomes[i].Told.Resolved)
+	}
+	return n
 }
 
 // Trouble says why the engine refuses what is submitted, or returns nil if it takes it.
