@@ -260,26 +260,35 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// drain takes what else is queued: that is the group commit. Outcomes come last.
+// drain takes what else is queued: that is the group commit. Outcomes take half of it at most, so that nobody
+// waits for the crowd of the others.
 func (e *Engine) drain(first *request) []*request {
-	batch := []*request{first}
-	for told := first.told(); len(batch) < maxBatch; {
-		var r *request
-		select {
-		case r = <-e.queue:
-		default:
-			if told >= maxTold {
-				return batch
-			}
-			select {
-			case r = <-e.outcomes:
-			default:
-				return batch
-			}
+	batch, told := []*request{first}, first.told()
+	for told < maxTold && len(batch) < maxBatch/2 {
+		r := next(e.outcomes)
+		if r == nil {
+			break
 		}
 		batch, told = append(batch, r), told+r.told()
 	}
+	for len(batch) < maxBatch {
+		r := next(e.queue)
+		if r == nil {
+			break
+		}
+		batch = append(batch, r)
+	}
 	return batch
+}
+
+// next takes what waits in a queue, or returns nil.
+func next(queue <-chan *request) *request {
+	select {
+	case r := <-queue:
+		return r
+	default:
+		return nil
+	}
 }
 
 // told is of how many alerts the outcomes of a request tell.
