@@ -22,7 +22,7 @@ func (c *commitment) end(err error) {
 // Render says what an intention is to say at now. No Delivery and no error means that there is nothing left
 // to say: then the intention ends unsent. What would be said is said only once it is stored: Render waits
 // while it is being committed. An error that wraps ErrNotStored means that it may never have been: ask again
-// when the store can be written.
+// when the store can be written. ErrStopped means that nobody will write it.
 func (e *Engine) Render(now time.Time, in Intention) (*Delivery, error) {
 	e.mu.RLock()
 	d, under := e.render(now, in), e.under
@@ -32,6 +32,11 @@ func (e *Engine) Render(now time.Time, in Intention) (*Delivery, error) {
 	}
 	<-under.done
 	if under.err != nil {
+		select {
+		case <-e.stopped:
+			return nil, ErrStopped
+		default:
+		}
 		return nil, fmt.Errorf("%w: %w", ErrNotStored, under.err)
 	}
 	return d, nil

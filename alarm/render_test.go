@@ -80,8 +80,12 @@ func TestRenderWaitsForTheStore(t *testing.T) {
 				d, err = e.Render(time.Now(), in)
 				require.NoError(t, err)
 				assert.Len(t, d.Alerts, tt.later)
-				stop()
+				store.Fail(alarm.ErrLeaseLost)
+				_ = fire("C")
 				<-ended
+				_, err = e.Render(time.Now(), in)
+				require.ErrorIs(t, err, alarm.ErrStopped, "it was not stored, and never will be")
+				stop()
 			})
 		})
 	}

@@ -61,6 +61,8 @@ func (d *Deliverer) work(run, ctx context.Context, j *job) result {
 	switch {
 	case errors.Is(err, errBarred):
 		return result{job: j, again: now.Add(barredFor)}
+	case errors.Is(err, errNotKnown) && errors.Is(err, alarm.ErrStopped):
+		return result{job: j, fatal: err}
 	case errors.Is(err, errNotKnown):
 		return result{job: j, again: now.Add(notKnownFor)}
 	}

@@ -77,15 +77,16 @@ func TestNothingIsDeliveredAfterTheLease(t *testing.T) {
 	}
 }
 
-// unknowing is an outbox that cannot say for a while what is to be told.
+// unknowing is an outbox that cannot say for a while what is to be told, or never again.
 type unknowing struct {
 	renders
 	until time.Time
+	why   error
 }
 
 func (o *unknowing) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error) {
 	if now.Before(o.until) {
-		return nil, alarm.ErrNotStored
+		return nil, o.why
 	}
 	return o.renders.Render(now, in)
 }
@@ -93,7 +94,7 @@ func (o *unknowing) Render(now time.Time, in alarm.Intention) (*alarm.Delivery, 
 // TestNothingIsDeliveredThatIsNotKnown has the outbox know for a minute nothing of what is to be told.
 func TestNothingIsDeliveredThatIsNotKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, remote := &unknowing{until: time.Now().Add(time.Minute)}, &counter{}
+		out, remote := &unknowing{until: time.Now().Add(time.Minute), why: alarm.ErrNotStored}, &counter{}
 		d, err := notify.New(out, notify.Receivers{"team": {{Name: "webhook[0]", Receiver: remote}}}, notify.Options{})
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
@@ -109,5 +110,18 @@ func TestNothingIsDeliveredThatIsNotKnown(t *testing.T) {
 		assert.Equal(t, int64(1), out.done.Load())
 		stop()
 		require.NoError(t, <-ended)
+	})
+}
+
+// TestRunEndsWithItsOutbox has the outbox end before anything is rendered.
+func TestRunEndsWithItsOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, remote := &unknowing{until: time.Now().Add(time.Hour), why: alarm.ErrStopped}, &counter{}
+		d, err := notify.New(out, notify.Receivers{"team": {{Name: "webhook[0]", Receiver: remote}}}, notify.Options{})
+		require.NoError(t, err)
+		key := alarm.IntentionKey{Receiver: "team", Integration: "webhook[0]", Group: "g"}
+		d.Offer([]alarm.Intention{{ID: 1, Key: key, Deadline: time.Now().Add(time.Hour)}})
+		require.ErrorIs(t, d.Run(t.Context()), alarm.ErrStopped)
+		assert.Zero(t, remote.n.Load())
 	})
 }

@@ -19,7 +19,7 @@ import (
 type Outbox interface {
 	// Render says what an intention is to tell now. No Delivery and no error means that nothing is left
 	// to say, an error that what is to be said cannot be known now: Render is called again a second
-	// later. The Delivery belongs to the caller.
+	// later, unless the error wraps alarm.ErrStopped. The Delivery belongs to the caller.
 	Render(now time.Time, in alarm.Intention) (*alarm.Delivery, error)
 
 	// Done returns after the outcome was committed. An error means that it may not have been: Done
