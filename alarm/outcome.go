@@ -101,11 +101,11 @@ func (e *Engine) presumed(key IntentionKey, in *Intention) (maybe []uint64) {
 		return maybe
 	}
 	for _, en := range e.alerts { // the order does not show: they are sorted
-		of := en.alert.State != Firing && !en.ended.Before(in.At)
-		if en.alert.State == Firing {
-			of = fallback && e.mayHaveFallen(en, in)
-		}
-		if of && carries(en.alert.Labels, spec.Labels) {
+		switch {
+		case !carries(en.alert.Labels, spec.Labels):
+		case en.alert.State != Firing && en.ended.Before(in.At):
+		case en.alert.State == Firing && (!fallback || !e.mayHaveFallen(en, in)):
+		default:
 			maybe = append(maybe, en.hash)
 		}
 	}
