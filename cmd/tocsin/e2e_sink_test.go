@@ -122,7 +122,7 @@ func (c *tally) take(n notification) {
 	if c.last[key].sets == said.sets {
 		c.again++
 	}
-	if c.last[key] == said {
+	if said.key != "" && c.last[key] == said {
 		c.keyed++
 	}
 	c.last[key] = said
